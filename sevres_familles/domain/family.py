@@ -1,0 +1,63 @@
+"""A family's record, as the billing software keeps it."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """Where a guardian lives, in the fields of the record of 2009."""
+
+    number: str = ""
+    street: str = ""
+    complement: str = ""
+    postcode: str = ""
+    town: str = ""
+
+    def lines(self) -> tuple[str, ...]:
+        """Give the lines of an envelope, the empty ones left out."""
+        street = " ".join(filter(None, (self.number, self.street)))
+        town = " ".join(filter(None, (self.postcode, self.town)))
+        return tuple(filter(None, (street, self.complement, town)))
+
+
+class Guardian(NamedTuple):
+    """A « responsable »: who answers for the children and pays.  Empty fields are empty texts."""
+
+    civility: str
+    last_name: str
+    first_name: str
+    mobile: str = ""
+    work_phone: str = ""
+    email: str = ""
+    work_email: str = ""
+    address: Address = Address()
+    phone: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name as the guide writes it: ``DUPOND Pierre``."""
+        return f"{self.last_name} {self.first_name}".strip()
+
+
+class Child(NamedTuple):
+    """A child of the family."""
+
+    first_name: str
+    born_on: date | None
+
+
+class FamilyRecord(NamedTuple):
+    """What is known of a family: one or two guardians, and the children."""
+
+    guardians: tuple[Guardian, ...]
+    children: tuple[Child, ...] = ()
+
+    def emails(self) -> Iterator[str]:
+        """Go through the e-mail addresses of the guardians, private ones first."""
+        for guardian in self.guardians:
+            if guardian.email:
+                yield guardian.email
+        for guardian in self.guardians:
+            if guardian.work_email:
+                yield guardian.work_email

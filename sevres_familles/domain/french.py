@@ -1,0 +1,84 @@
+"""Dates and names as French readers expect them.
+
+Moments are aware datetimes in UTC; people read them in the town's time (requirements D20).
+"""
+
+import unicodedata
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+PARIS = ZoneInfo("Europe/Paris")
+
+DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+
+
+def local(moment: datetime, zone: ZoneInfo = PARIS) -> datetime:
+    """Turn an aware moment into the town's time."""
+    return moment.astimezone(zone)
+
+
+def day_month(day: date) -> str:
+    """Say a day of this year in a sentence: ``30 novembre``, ``1er mai``."""
+    return f"{'1er' if day.day == 1 else day.day} {MONTHS[day.month - 1]}"
+
+
+def long_date(day: date) -> str:
+    """Say a day whole: ``lundi 23 novembre 2026``."""
+    return f"{DAYS[day.weekday()]} {day_month(day)} {day.year}"
+
+
+def short_date(day: date) -> str:
+    """Write a day for a table: ``23/11/2026``."""
+    return f"{day.day:02d}/{day.month:02d}/{day.year:04d}"
+
+
+def time_of_day(moment: datetime) -> str:
+    """Write the time of a moment: ``15:35``."""
+    return f"{local(moment):%H:%M}"
+
+
+def clock_text(moment: datetime) -> str:
+    """Write date and time as the portal of 2009 did: ``Lundi 23 novembre 2026 - 15:35``."""
+    here = local(moment)
+    return f"{long_date(here.date()).capitalize()} - {here:%H:%M}"
+
+
+def moment_text(moment: datetime) -> str:
+    """Say a moment in a sentence: ``lundi 23 novembre 2026 à 15:35``."""
+    here = local(moment)
+    return f"{long_date(here.date())} à {here:%H:%M}"
+
+
+def recent_text(moment: datetime, now: datetime) -> str:
+    """Say a recent moment the short way: ``aujourd’hui à 15:21``, ``hier à 18:02``, else in full."""
+    age = local(now).date() - local(moment).date()
+    if age == timedelta():
+        return f"aujourd’hui à {time_of_day(moment)}"
+    if age == timedelta(days=1):
+        return f"hier à {time_of_day(moment)}"
+    return moment_text(moment)
+
+
+def fold(text: str) -> str:
+    """Lower a text and take its accents off, to compare what people type: ``Sèvres`` and ``SEVRES``."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))
+    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
+
+
+def plural(count: int, singular: str, several: str | None = None) -> str:
+    """Count things: ``1 facture``, ``3 factures``; zero and one are singular."""
+    return f"{count} {singular if abs(count) < 2 else several or singular + 's'}"

@@ -1,0 +1,116 @@
+"""The ledger of a family's account with a régie: double entry, append-only, chained by hashes.
+
+An entry moves one positive sum from an account that is credited to an account that is debited, so that every entry
+balances by construction.  Nothing is ever edited: a correction is a new entry.  An account keeps two journals, as
+bookkeeping does: *facturation*, written by imports alone, and *encaissement*, written by payments alone; each is a chain
+in which an entry carries its sequence, the hash of the one before, and its own (requirements D3, R8, INV6).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from sevres_familles.domain.money import ZERO, Money
+
+#: What the first entry of a journal carries as the hash of the one before.
+GENESIS = bytes(32)
+
+
+class LedgerAccount(StrEnum):
+    """The accounts that entries move sums between."""
+
+    FAMILY = "redevable"
+    BILLING = "facturation"
+    BANK = "banque"
+    UNCLASSIFIED = "recettes à classer"
+
+
+class EntryKind(StrEnum):
+    """Why an entry was written."""
+
+    INVOICED = "facture émise"
+    BILLING_CHANGE = "écart du fichier de facturation"
+    PAYMENT = "paiement"
+    REFUND = "remboursement"
+    VOID = "annulation par la banque"
+    CHARGEBACK = "impayé"
+
+
+class Draft(NamedTuple):
+    """What an entry says, before it takes its place in a journal.
+
+    ``at`` is an aware moment in UTC; ``amount`` is positive; ``invoice`` is its key, or none; ``document`` names the
+    proof: a payment's reference and bank transaction, or an import lot.
+    """
+
+    at: datetime
+    kind: EntryKind
+    debit: LedgerAccount
+    credit: LedgerAccount
+    amount: Money
+    invoice: str | None
+    document: str
+
+
+class Entry(NamedTuple):
+    """One entry in its place in a journal."""
+
+    sequence: int
+    draft: Draft
+    previous: bytes
+    digest: bytes
+
+
+class BrokenChain(Exception):
+    """An entry is not what was written, or not where it was written."""
+
+
+def digest_of(sequence: int, draft: Draft, previous: bytes) -> bytes:
+    """Hash an entry: SHA-256 of the hash before it and of its canonical JSON."""
+    content = json.dumps(
+        [sequence, draft.at.astimezone(UTC).isoformat(), draft.kind, draft.debit, draft.credit]
+        + [draft.amount.cents, draft.invoice, draft.document],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(previous + content.encode()).digest()
+
+
+def append(entries: Sequence[Entry], draft: Draft) -> tuple[Entry, ...]:
+    """Give the journal with one more entry.
+
+    :raises ValueError: when the amount is not positive, or the two accounts are the same.
+    """
+    if draft.amount <= ZERO or draft.debit == draft.credit:
+        raise ValueError(f"not an entry: {draft}")
+    previous = entries[-1].digest if entries else GENESIS
+    sequence = entries[-1].sequence + 1 if entries else 1
+    return (*entries, Entry(sequence, draft, previous, digest_of(sequence, draft, previous)))
+
+
+def check_chain(entries: Iterable[Entry]) -> None:
+    """Check that a journal is whole: sequence without gap, each hash right.
+
+    :raises BrokenChain: naming the first entry that is not.
+    """
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        if entry.sequence != expected:
+            raise BrokenChain(f"entry {entry.sequence} stands where {expected} should")
+        if entry.previous != previous or entry.digest != digest_of(entry.sequence, entry.draft, previous):
+            raise BrokenChain(f"entry {entry.sequence} is not what was written")
+        previous, expected = entry.digest, expected + 1
+
+
+def balance(entries: Iterable[Entry], account: LedgerAccount = LedgerAccount.FAMILY) -> Money:
+    """Sum what entries did to an account: positive is owed by the family, negative is owed to it."""
+    cents = 0
+    for _, draft, _, _ in entries:
+        if draft.debit == account:
+            cents += draft.amount.cents
+        elif draft.credit == account:
+            cents -= draft.amount.cents
+    return Money(cents)

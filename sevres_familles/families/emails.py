@@ -1,0 +1,44 @@
+"""Finding a family by an e-mail address, without the addresses standing readable in an index.
+
+The index holds keyed hashes, and is a hint: what it finds is checked against the record that shows, so a staged or an
+outdated line of it tells nothing.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+
+from BTrees.OOBTree import OOTreeSet
+from persistent import Persistent
+
+from sevres_familles.families.resources import Families
+
+
+def canonical(email: str) -> str:
+    """Give the form in which two addresses are compared: without case, without spaces around."""
+    return email.strip().casefold()
+
+
+class EmailIndex(Persistent):
+    """Lines of (keyed hash of an address, family code)."""
+
+    def __init__(self) -> None:
+        self._lines: OOTreeSet = OOTreeSet()
+
+    def note(self, key: bytes, code: str, emails: Iterable[str]) -> None:
+        """Note the addresses of a family.  Old lines stay: reading checks."""
+        for email in emails:
+            self._lines.insert((_hash(key, email), code))
+
+    def codes(self, key: bytes, families: Families, email: str) -> Iterator[str]:
+        """Find the codes of the families whose record holds an address."""
+        wanted = canonical(email)
+        hashed = _hash(key, email)
+        for line in self._lines.keys(min=(hashed, ""), max=(hashed, "\U0010ffff")):
+            family = families[line[1]] if line[1] in families else None
+            if family is not None and family.record and wanted in map(canonical, family.record.emails()):
+                yield line[1]
+
+
+def _hash(key: bytes, email: str) -> bytes:
+    return hmac.digest(key, canonical(email).encode(), hashlib.sha256)[:16]

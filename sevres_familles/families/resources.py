@@ -1,0 +1,129 @@
+"""Nodes of the families area, and what makes an import show all at once.
+
+An import writes in many small transactions, into objects that families are reading.  Everything it writes carries the
+number of its lot, and shows only when that lot is published: one tiny transaction (`Lots.publish`).  Killed anywhere,
+nothing shows, and the next run takes it away.
+"""
+
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+from pyramid.authorization import Allow
+
+from sevres_familles.domain.family import FamilyRecord
+from sevres_familles.web.container import Container, Node
+from sevres_familles.web.security import DENY_ALL, Permission, family_principal
+
+
+class Lots(Persistent):
+    """The import lots: the last one given out, and the last one that shows.
+
+    One import runs at a time, and takes the remains of one that died away before it starts: so every lot up to the last
+    published one shows, and nothing else does.
+    """
+
+    given: int = 0
+    published: int = 0
+
+    def give(self) -> int:
+        """Give the number of a new lot."""
+        self.given += 1
+        return self.given
+
+    def publish(self, lot: int) -> None:
+        """Let a lot show.
+
+        :raises ValueError: when it is not the one given last, or shows already.
+        """
+        if lot != self.given or lot <= self.published:
+            raise ValueError(f"lot {lot} cannot be published")
+        self.published = lot
+
+    def shows(self, lot: int) -> bool:
+        """Tell whether what a lot wrote shows."""
+        return lot <= self.published
+
+
+class Staged(NamedTuple):
+    """A value that takes the place of another once its lot is published."""
+
+    lot: int
+    value: Any
+
+
+class Families(Container):
+    """All the families, by code."""
+
+    __acl__ = (DENY_ALL,)
+
+    def __getitem__(self, code: str) -> "Family":
+        """Find a family that shows.
+
+        :raises KeyError: when there is none.
+        """
+        family: Family = super().__getitem__(code)
+        if family.record is None:
+            raise KeyError(code)
+        return family
+
+    def __contains__(self, code: str) -> bool:
+        family = self._nodes.get(code)
+        return family is not None and family.record is not None
+
+    def staged(self, code: str) -> "Family | None":
+        """Find a family for an import, shown or not."""
+        return self._nodes.get(code)
+
+
+class Family(Node):
+    """One family: its record, and its accounts with the régies.
+
+    ``nodes`` are what stands under it (its accounts, which `sevres_familles.regies` adds).
+    """
+
+    crumb = "Accueil"
+
+    #: The record that shows, unless ``staged`` holds a later one.
+    _record: FamilyRecord | None = None
+    _staged: Staged | None = None
+
+    def __init__(self, code: str, lots: Lots) -> None:
+        self.code = code
+        self.lots = lots
+        self.nodes: dict[str, Node] = {}
+
+    @property
+    def __acl__(self) -> tuple[Any, ...]:
+        return (
+            (
+                Allow,
+                family_principal(self.code),
+                (Permission.FAMILY_VIEW, Permission.INVOICE_VIEW, Permission.INVOICE_PAY, Permission.PAYMENT_VIEW),
+            ),
+            DENY_ALL,
+        )
+
+    def __getitem__(self, name: str) -> Node:
+        """Find what stands under the family.
+
+        :raises KeyError: when there is nothing of that name.
+        """
+        return self.nodes[name]
+
+    @property
+    def record(self) -> FamilyRecord | None:
+        """The record that shows; none for a family whose import is not published."""
+        if self._staged is not None and self.lots.shows(self._staged.lot):
+            return self._staged.value  # type: ignore[no-any-return]
+        return self._record
+
+    def stage(self, lot: int, record: FamilyRecord) -> None:
+        """Write a record that shows when the lot is published."""
+        self._record = self.record
+        self._staged = Staged(lot, record)
+
+    def unstage(self) -> bool:
+        """Take away what an import that died left, and tell whether the family itself is to go."""
+        if self._staged is not None and not self.lots.shows(self._staged.lot):
+            self._staged = None
+        return self.record is None

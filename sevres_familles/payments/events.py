@@ -1,0 +1,19 @@
+"""What payments announce; `sevres_familles.notifications` tells people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiptIssued:
+    """Money came in, and a receipt was numbered for it, in this very transaction.
+
+    ``payment`` is the `resources.Payment` (``__name__`` is its reference ``P-…``, ``family_code``, ``receipts``);
+    ``number`` is the receipt's (``2026-SCO-000001``).
+    """
+
+    portal: Any
+    payment: Any
+    number: str
+    at: datetime

@@ -1,0 +1,16 @@
+"""Evolution steps of the régies area."""
+
+from typing import Any
+
+from sevres_familles.regies.resources import Regie, Regies
+from sevres_familles.web.root import Portal
+
+
+def add_regies(portal: Portal, registry: Any) -> None:
+    """Make the régies of the town file."""
+    regies = portal.add("regies", Regies())
+    for description in registry.town.regies:
+        regies.add(description.name, Regie(description))
+
+
+STEPS = (add_regies,)

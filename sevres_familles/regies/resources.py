@@ -1,0 +1,265 @@
+"""Nodes of the régies area: régies, family accounts, invoices, and the journals of an account's ledger."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from persistent import Persistent
+
+from sevres_familles.domain import ledger
+from sevres_familles.domain.invoice import BillingFigures, InvoiceFacts, InvoiceStatus, left_to_pay, status_of
+from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.families.resources import Family, Lots, Staged
+from sevres_familles.web.container import Container, Node
+from sevres_familles.web.security import DENY_ALL
+from sevres_familles.web.town import RegieDescription
+
+
+class Regies(Container):
+    """All the régies, by name."""
+
+    __acl__ = (DENY_ALL,)
+
+
+class Regie(Node):
+    """A régie: what it cashes, whom to ask, by which gateway, and the numbers of its receipts."""
+
+    def __init__(self, description: RegieDescription) -> None:
+        self.description = description
+        self.receipts: dict[int, int] = {}
+
+    @property
+    def title(self) -> str:
+        """The régie's name as people read it."""
+        return self.description.title
+
+    def next_receipt_number(self, year: int) -> str:
+        """Give the next receipt number of a year, without a gap: ``2026-SCO-000001``.
+
+        Called in the very transaction that books the payment, so that an abort gives the number back.
+        """
+        count = self.receipts.get(year, 0) + 1
+        self.receipts = {**self.receipts, year: count}
+        return f"{year}-{self.description.code}-{count:06d}"
+
+
+class Journal(Persistent):
+    """A chain of entries of an account.  ``staged`` is where the entries of an unpublished lot begin."""
+
+    entries: tuple[ledger.Entry, ...] = ()
+    staged: Staged | None = None
+
+    def append(self, draft: ledger.Draft) -> None:
+        """Write an entry that counts at once."""
+        self.entries = ledger.append(self.entries, draft)
+
+    def stage(self, lot: int, draft: ledger.Draft) -> None:
+        """Write an entry that counts when its lot is published."""
+        if self.staged is None or self.staged.lot != lot:
+            self.staged = Staged(lot, len(self.entries))
+        self.append(draft)
+
+    def counted(self, lots: Lots) -> tuple[ledger.Entry, ...]:
+        """Give the entries that count."""
+        if self.staged is not None and not lots.shows(self.staged.lot):
+            return self.entries[: self.staged.value]
+        return self.entries
+
+    def unstage(self, lots: Lots) -> None:
+        """Take away the entries that an import that died left: they never counted."""
+        self.entries = self.counted(lots)
+        self.staged = None
+
+
+class FamilyAccounts(Node):
+    """The accounts of a family, one a régie."""
+
+    crumb = "Vos comptes"
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, FamilyAccount] = {}
+
+    def __getitem__(self, name: str) -> "FamilyAccount":
+        """Find an account that shows.
+
+        :raises KeyError: when there is none.
+        """
+        account = self.accounts[name]
+        if not account.lots.shows(account.born):
+            raise KeyError(name)
+        return account
+
+    def __iter__(self) -> Iterator["FamilyAccount"]:
+        """Go through the accounts that show, in the order of the régies' names in the tree."""
+        return (account for account in self.accounts.values() if account.lots.shows(account.born))
+
+    def open(self, regie: Regie, lot: int, lots: Lots) -> "FamilyAccount":
+        """Open the account with a régie, or find it, for an import."""
+        name = regie.__name__ or ""
+        account = self.accounts.get(name)
+        if account is None:
+            account = FamilyAccount(regie, lot, lots)
+            account.__name__, account.__parent__ = name, self
+            self.accounts = {**self.accounts, name: account}
+        return account
+
+
+class FamilyAccount(Node):
+    """A family's account with a régie: its invoices, its two journals, and the balance that billing computed.
+
+    ``born`` is the lot that opened it.  ``imported_balance`` is (`Money`, date du calcul), positive when the family
+    owes, or none.
+    """
+
+    crumb = "Vos factures"
+    _imported_balance: tuple[Money, date] | None = None
+    _staged_balance: Staged | None = None
+
+    def __init__(self, regie: Regie, born: int, lots: Lots) -> None:
+        self.regie = regie
+        self.born = born
+        self.lots = lots
+        self.invoices: dict[str, Invoice] = {}
+        self.billing = Journal()
+        self.cash: Journal | None = None
+
+    def __getitem__(self, name: str) -> "Invoice":
+        """Find an invoice that shows.
+
+        :raises KeyError: when there is none.
+        """
+        invoice = self.invoices[name]
+        if not self.lots.shows(invoice.born):
+            raise KeyError(name)
+        return invoice
+
+    def __iter__(self) -> Iterator["Invoice"]:
+        """Go through the invoices that show."""
+        return (invoice for invoice in self.invoices.values() if self.lots.shows(invoice.born))
+
+    @property
+    def family(self) -> Family:
+        """The family whose account it is."""
+        return self.__parent__.__parent__  # type: ignore[union-attr,return-value]
+
+    @property
+    def imported_balance(self) -> tuple[Money, date] | None:
+        """The balance of the last published file, and the day it was computed."""
+        if self._staged_balance is not None and self.lots.shows(self._staged_balance.lot):
+            return self._staged_balance.value  # type: ignore[no-any-return]
+        return self._imported_balance
+
+    def stage_balance(self, lot: int, amount: Money, computed_on: date) -> None:
+        """Write an imported balance that shows when the lot is published."""
+        self._imported_balance = self.imported_balance
+        self._staged_balance = Staged(lot, (amount, computed_on))
+
+    def entries(self) -> tuple[ledger.Entry, ...]:
+        """Give every entry that counts, of both journals."""
+        cash = self.cash.entries if self.cash is not None else ()
+        return self.billing.counted(self.lots) + cash
+
+    def balance(self) -> Money:
+        """Sum the entries: positive is owed by the family (requirements D4, INV4)."""
+        return ledger.balance(self.entries())
+
+    def book(self, draft: ledger.Draft) -> None:
+        """Write an entry of a payment.  The account is written too, so that two payments at once conflict (R3)."""
+        if self.cash is None:
+            self.cash = Journal()
+        self.cash.append(draft)
+        self._p_changed = True
+
+    def add_invoice(self, invoice: "Invoice") -> None:
+        """Put an invoice that an import brings."""
+        name = str(invoice.facts.key)
+        invoice.__name__, invoice.__parent__ = name, self
+        self.invoices[name] = invoice
+        self._p_changed = True
+
+    def unstage(self) -> None:
+        """Take away what an import that died left."""
+        self.invoices = {name: each for name, each in self.invoices.items() if self.lots.shows(each.born)}
+        for invoice in self.invoices.values():
+            invoice.unstage()
+        if self._staged_balance is not None and not self.lots.shows(self._staged_balance.lot):
+            self._staged_balance = None
+        self.billing.unstage(self.lots)
+
+
+class Invoice(Node):
+    """What one family owes to one régie, by a date.
+
+    ``payments`` are ours, by reference, refunds taken off; ``open_payment`` is the reference of the one that is under
+    way at the bank, which shields the invoice against a second.
+    """
+
+    _staged: Staged | None = None
+    open_payment: str | None = None
+
+    def __init__(self, facts: InvoiceFacts, figures: BillingFigures, born: int) -> None:
+        self.facts = facts
+        self._figures = figures
+        self.born = born
+        self.payments: dict[str, Money] = {}
+
+    @property
+    def crumb(self) -> str:
+        """The name in the breadcrumbs."""
+        return self.facts.label
+
+    @property
+    def account(self) -> FamilyAccount:
+        """The account it stands in."""
+        return self.__parent__  # type: ignore[return-value]
+
+    @property
+    def reference(self) -> str:
+        """The reference of the guide: ``CANTINES-9161-26719``."""
+        return f"{self.facts.lot}-{self.facts.key.number}-{self.account.family.code}"
+
+    @property
+    def figures(self) -> BillingFigures:
+        """What the last published file says."""
+        if self._staged is not None and self.account.lots.shows(self._staged.lot):
+            return self._staged.value  # type: ignore[no-any-return]
+        return self._figures
+
+    def stage(self, lot: int, figures: BillingFigures) -> None:
+        """Write figures that show when the lot is published."""
+        self._figures = self.figures
+        self._staged = Staged(lot, figures)
+
+    def unstage(self) -> None:
+        """Take away what an import that died left."""
+        if self._staged is not None and not self.account.lots.shows(self._staged.lot):
+            self._staged = None
+
+    def left(self) -> Money:
+        """Compute what is left to pay; negative when the family paid more than it owed."""
+        return left_to_pay(self.figures, self.payments)
+
+    def paid_online(self) -> Money:
+        """Sum our payments on it."""
+        return sum(self.payments.values(), ZERO)
+
+    def status(self, today: date) -> InvoiceStatus:
+        """Compute how it stands on a day."""
+        return status_of(
+            self.figures,
+            self.payments,
+            due_on=self.facts.due_on,
+            today=today,
+            pending=self.open_payment is not None,
+            invoiced=self.facts.total,
+        )
+
+    def record_payment(self, reference: str, amount: Money) -> None:
+        """Add to what a payment of ours paid on it; a negative amount takes off (a refund)."""
+        self.payments = {**self.payments, reference: self.payments.get(reference, ZERO) + amount}
+
+
+def accounts_of(family: Family) -> FamilyAccounts:
+    """Find the accounts of a family; one that has none yet gets an empty list of them, for reading."""
+    accounts: Any = family.nodes.get("comptes")
+    return accounts if accounts is not None else FamilyAccounts()

@@ -1,0 +1,125 @@
+"""Error pages: what went wrong, what happened to the money, what to do.  No trace, no path (requirements S30)."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+
+from pyramid.config import Configurator
+from pyramid.exceptions import BadCSRFOrigin, BadCSRFToken
+from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPSeeOther
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from transaction.interfaces import TransientError
+
+from sevres_familles.web.headers import harden
+from sevres_familles.web.root import DatabaseNotReady
+
+log = logging.getLogger(__name__)
+
+#: First words of addresses behind which everything needs a sign-in, so that nothing there tells whether it exists.
+PROTECTED = frozenset({"familles", "paiements"})
+
+_PAGES: Mapping[int, tuple[str, str]] = {
+    400: ("Cette demande n’a pas pu être lue", "Revenez à la page précédente, rechargez-la, puis recommencez."),
+    404: ("Cette page n’existe pas", "L’adresse est peut-être mal recopiée, ou la page a été retirée."),
+    405: ("Cette page ne s’ouvre pas ainsi", "Revenez à l’accueil et suivez les liens."),
+    409: ("Cette action n’est plus possible", "La situation a changé entre-temps. Revenez en arrière et rechargez."),
+    413: ("Cette demande est trop longue", "Raccourcissez votre texte, puis recommencez."),
+    422: ("Cette demande n’est pas possible", "Vérifiez les informations, puis recommencez."),
+    429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
+    500: ("Une erreur est survenue chez nous", "Elle est enregistrée. Réessayez dans quelques minutes."),
+    503: ("Le service est momentanément indisponible", "Réessayez dans quelques minutes."),
+}
+
+
+def error_page(request: Request, status: int, *, reference: str = "", detail: str = "") -> Response:
+    """Make the page of an error."""
+    title, advice = _PAGES.get(status, _PAGES[500] if status >= 500 else _PAGES[400])
+    values = {"title": title, "advice": detail or advice, "reference": reference, "status": status}
+    template = "bare_error" if status >= 500 else "error"
+    response = render_to_response(f"sevres_familles:templates/errors/{template}.pt", values, request=request)
+    response.status_int = status
+    return harden(request, response)
+
+
+def not_found(error: HTTPException, request: Request) -> Response:
+    """Answer what does not exist, and what is somebody else's, the same way (requirements S2).
+
+    Signed out, every address of a family leads to Connexion, existing or not.
+    """
+    if request.identity is None and is_protected(request):
+        return to_sign_in(request)
+    return error_page(request, 404)
+
+
+def forbidden(error: HTTPForbidden, request: Request) -> Response:
+    """Answer what may not be seen as if it did not exist."""
+    return not_found(error, request)
+
+
+def is_protected(request: Request) -> bool:
+    """Tell whether an address stands where everything needs a sign-in, as it was written."""
+    words = request.path_info.split("/")
+    return len(words) > 1 and words[1] in PROTECTED
+
+
+def to_sign_in(request: Request) -> Response:
+    """Send the browser to Connexion, which sends it back here afterwards."""
+    query = {"retour": request.path} if request.method == "GET" else {}
+    return HTTPSeeOther(request.resource_url(request.portal, "connexion", query=query))
+
+
+def bad_csrf(error: HTTPException, request: Request) -> Response:
+    """Answer a form whose token is not ours: most often a page left open too long."""
+    return error_page(
+        request,
+        400,
+        detail="Cette page était ouverte depuis trop longtemps, ou votre navigateur refuse les cookies. "
+        "Rien n’a été enregistré ni débité. Rechargez la page, puis recommencez.",
+    )
+
+
+def client_error(error: HTTPException, request: Request) -> Response:
+    """Answer any other refusal, with what its author said to do."""
+    return error_page(request, error.status_int, detail=error.detail or "")
+
+
+def not_ready(error: Exception, request: Request) -> Response:
+    """Answer while the database is not there."""
+    log.error("The database is not ready: run sevres-init.")
+    return _unavailable(request)
+
+
+def too_busy(error: Exception, request: Request) -> Response:
+    """Answer when every attempt met a conflict: nothing was written."""
+    log.warning("Gave up after the last attempt: %s", type(error).__name__)
+    return _unavailable(request)
+
+
+def _unavailable(request: Request) -> Response:
+    response = error_page(request, 503)
+    response.headers["Retry-After"] = "30"
+    return response
+
+
+def failure(error: Exception, request: Request) -> Response:
+    """Answer a fault of ours: a reference on the page, the trace in the log under it."""
+    reference = secrets.token_hex(4).upper()
+    log.error("Error %s on %s", reference, request.method, exc_info=error)
+    return error_page(request, 500, reference=reference)
+
+
+def includeme(config: Configurator) -> None:
+    """Add the error pages."""
+    config.add_notfound_view(not_found)
+    config.add_forbidden_view(forbidden)
+    for context, view in (
+        (BadCSRFToken, bad_csrf),
+        (BadCSRFOrigin, bad_csrf),
+        (DatabaseNotReady, not_ready),
+        (Exception, failure),
+    ):
+        config.add_exception_view(view, context=context)
+    config.add_exception_view(too_busy, context=TransientError, last_retry_attempt=True)
+    config.add_exception_view(client_error, context=HTTPException)

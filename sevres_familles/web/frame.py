@@ -1,0 +1,169 @@
+"""What stands around every page: the masthead and its clock, the navigation, the breadcrumbs, the footer.
+
+Areas give their links with ``config.add_frame_links(place, function)``; a function takes the request and gives `Link`s.
+A node names itself in the breadcrumbs by its ``crumb``; one that stands elsewhere in the visitor's mind than in the tree
+gives its own way by ``crumbs(request)``.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pyramid.config import Configurator
+from pyramid.events import BeforeRender
+from pyramid.location import lineage
+from pyramid.path import AssetResolver
+from pyramid.renderers import get_renderer
+from pyramid.request import Request
+
+from sevres_familles.domain import french
+from sevres_familles.web.markup import ICONS, badge
+
+STATIC = "sevres_familles:static"
+LAYOUT = "sevres_familles:templates/layout.pt"
+PLACES = ("navigation", "help", "legal")
+
+
+class Link(NamedTuple):
+    """A link of the frame; ``current`` when it leads to this page."""
+
+    title: str
+    url: str
+    current: bool = False
+
+
+LinkSource = Callable[[Request], Iterable[Link]]
+
+
+class Frame:
+    """What the layout asks for, computed when asked."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def town(self) -> Any:
+        """The town."""
+        return self._request.town
+
+    @property
+    def home_url(self) -> str:
+        """Where the masthead leads: the family's home when signed in, else the public home."""
+        links = self.links("navigation")
+        return links[0].url if links else self.public_url
+
+    @property
+    def public_url(self) -> str:
+        """The public home."""
+        url: str = self._request.resource_url(self._request.portal)
+        return url
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether someone is signed in, provisionally or not."""
+        return self._request.identity is not None
+
+    @property
+    def moment(self) -> tuple[str, str]:
+        """The clock: for machines and for people."""
+        here = french.local(self._request.now)
+        return f"{here:%Y-%m-%dT%H:%M}", french.clock_text(self._request.now)
+
+    @property
+    def static(self) -> str:
+        """Where our files stand, without a slash at the end."""
+        prefix: str = self._request.registry.static_prefix
+        return f"{self._request.application_url}/{prefix}"
+
+    @property
+    def source_url(self) -> str:
+        """Where the source stands (AGPL-3.0, section 13)."""
+        url: str = self._request.portal_settings.source_url
+        return url
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long the session lasts without a page."""
+        return int(self._request.portal_settings.session_idle.total_seconds())
+
+    @property
+    def warning_seconds(self) -> int:
+        """How long before its end the session's warning shows."""
+        return int(self._request.portal_settings.session_warning.total_seconds())
+
+    @property
+    def csrf_token(self) -> str:
+        """The token that every form carries."""
+        token: str = self._request.session.get_csrf_token()
+        return token
+
+    def links(self, place: str) -> list[Link]:
+        """Give the links of a place of the frame."""
+        return [link for source in self._request.registry.frame_links[place] for link in source(self._request)]
+
+    def crumbs(self) -> list[Link]:
+        """Give the way to this page, from « Accueil », its own last step left out."""
+        context = self._request.context
+        if hasattr(context, "crumbs"):
+            return list(context.crumbs(self._request))
+        return crumbs_to(context, self._request)
+
+    def css(self, name: str) -> str:
+        """Tell the address of one of our files."""
+        return f"{self.static}/{name}"
+
+
+def crumbs_to(node: Any, request: Request) -> list[Link]:
+    """Give the way to a node, itself included, from the nearest « Accueil »."""
+    way: list[Link] = []
+    for each in lineage(node):
+        title = getattr(each, "crumb", None)
+        if title:
+            way.append(Link(title, request.resource_url(each)))
+            if title == "Accueil":
+                break
+    return way[::-1]
+
+
+def tel(phone: str) -> str:
+    """Write a French telephone number as a link: ``tel:+33141141123``."""
+    return "tel:+33" + phone.replace(" ", "").removeprefix("0")
+
+
+def add_frame_links(config: Configurator, place: str, source: LinkSource) -> None:
+    """Declare links of an area (a directive: ``config.add_frame_links``)."""
+    config.registry.frame_links[place].append(source)
+
+
+def _add_globals(event: BeforeRender) -> None:
+    request = event["request"]
+    if request is None:
+        return
+    event["frame"] = Frame(request)
+    event["layout"] = get_renderer(LAYOUT).implementation()
+    event["french"] = french
+    event["icon"] = ICONS
+    event["badge"] = badge
+    event["tel"] = tel
+    event.rendering_val.setdefault("crumb", event.rendering_val.get("title"))
+
+
+def _version_of(folder: Path) -> str:
+    """Sum our files up in a few characters, so that browsers may keep each version for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def includeme(config: Configurator) -> None:
+    """Add the frame to every template, and our files under an address that changes with them."""
+    config.registry.frame_links = {place: [] for place in PLACES}
+    config.add_directive("add_frame_links", add_frame_links)
+    config.add_subscriber(_add_globals, BeforeRender)
+    folder = Path(AssetResolver().resolve(STATIC).abspath())
+    config.registry.static_prefix = f"static/{_version_of(folder)}"
+    config.add_static_view(
+        config.registry.static_prefix, STATIC, cache_max_age=31536000, factory=lambda request: None
+    )

@@ -1,0 +1,69 @@
+"""What every response carries, errors and files included, and which hosts are answered (requirements S8 to S11, S23)."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import INGRESS
+
+from sevres_familles.web.settings import Settings
+
+#: A request larger than this is refused before it is read (requirements S37): our forms are small.
+MAX_BODY = 64 * 1024
+
+
+def content_security_policy(settings: Settings) -> str:
+    """Write the policy: our own files only, no inline script or style, forms to us and to the bank."""
+    bank = urlsplit(settings.bank_form_url)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "font-src 'self'",
+            "connect-src 'self'",
+            f"form-action 'self' {bank.scheme}://{bank.netloc}",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "object-src 'none'",
+        )
+    )
+
+
+def harden(request: Request, response: Response) -> Response:
+    """Put the headers on a response.  A response that a signed-in person gets is never kept."""
+    response.headers["Content-Security-Policy"] = request.registry.content_security_policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
+    if request.portal_settings.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def guard_tween_factory(handler: Callable[[Request], Response], registry: Any) -> Callable[[Request], Response]:
+    """Make the outermost tween: strange hosts and huge bodies are refused, every response is hardened."""
+    hosts = frozenset(registry.settings_of_portal.hosts)
+
+    def guard(request: Request) -> Response:
+        if request.domain not in hosts:
+            return harden(request, HTTPBadRequest("Adresse inconnue."))
+        if (request.content_length or 0) > MAX_BODY:
+            return harden(request, HTTPBadRequest("Demande trop longue."))
+        return harden(request, handler(request))
+
+    return guard
+
+
+def includeme(config: Configurator) -> None:
+    """Add the tween."""
+    config.registry.content_security_policy = content_security_policy(config.registry.settings_of_portal)
+    config.add_tween("sevres_familles.web.headers.guard_tween_factory", under=INGRESS)

@@ -1,0 +1,66 @@
+"""The root of the tree, `Portal`, and how a request finds it."""
+
+from typing import Any
+
+from persistent.mapping import PersistentMapping
+from pyramid.authorization import Allow, Authenticated, Everyone
+from pyramid.config import Configurator
+from pyramid.location import lineage
+from pyramid.request import Request
+from pyramid_zodbconn import get_connection
+
+from sevres_familles.web.container import Container
+from sevres_familles.web.evolution import is_evolved
+from sevres_familles.web.security import DENY_ALL, Permission
+
+
+class DatabaseNotReady(Exception):
+    """The database was never made, or waits for evolution steps (``sevres-init``)."""
+
+
+class Portal(Container):
+    """The portal: the node under which everything stands.
+
+    ``stores`` keeps what has no address: each area names its own.  ``evolved`` names the evolution steps done.
+    """
+
+    __acl__ = (
+        (Allow, Everyone, (Permission.PAGE_VIEW, Permission.SESSION_OPEN, Permission.NOTIFICATION_RECEIVE)),
+        (Allow, Authenticated, (Permission.SESSION_CLOSE, Permission.PASSWORD_CHANGE)),
+        DENY_ALL,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stores: PersistentMapping[str, Any] = PersistentMapping()
+        self.evolved: tuple[str, ...] = ()
+
+
+def portal_in(zodb_root: Any, registry: Any) -> Portal:
+    """Find the portal in a database.
+
+    :raises DatabaseNotReady: when it is not there, or not evolved.
+    """
+    portal = zodb_root.get(registry.settings_of_portal.root_name)
+    if portal is None or not is_evolved(portal, registry):
+        raise DatabaseNotReady
+    return portal  # type: ignore[no-any-return]
+
+
+def root_factory(request: Request) -> Portal:
+    """Give traversal its root.  Only reads."""
+    return portal_in(get_connection(request).root(), request.registry)
+
+
+def portal_of(request: Request) -> Portal:
+    """Find the portal of a request: the one that its context stands in, wherever it is seated."""
+    for node in lineage(getattr(request, "context", None)):
+        if isinstance(node, Portal):
+            return node
+    return root_factory(request)
+
+
+def includeme(config: Configurator) -> None:
+    """Make the portal the root of an application that has none of its own, and add ``request.portal``."""
+    config.set_root_factory(root_factory)
+    config.add_request_method(portal_of, "portal", reify=True)

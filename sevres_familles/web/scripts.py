@@ -1,0 +1,72 @@
+"""Commands: how each opens the portal, while the portal serves or not."""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import transaction
+from pyramid.paster import bootstrap, get_appsettings, setup_logging
+from pyramid.request import Request
+
+from sevres_familles.web.evolution import evolve
+from sevres_familles.web.root import Portal
+from sevres_familles.web.settings import make_secrets, read_settings
+
+log = logging.getLogger(__name__)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a command: every one takes the ini first."""
+    made = argparse.ArgumentParser(description=(description or "").split("\n\n")[0])
+    made.add_argument("ini", help="le fichier de configuration, par exemple development.ini")
+    return made
+
+
+@contextmanager
+def opened(ini: str) -> Iterator[Request]:
+    """Open the portal for a command: a request whose links are right, and whose ``tm`` the command drives.
+
+    The database is closed at the end, whatever happens.
+    """
+    setup_logging(ini)
+    env = bootstrap(ini)
+    request: Request = env["request"]
+    public = request.registry.settings_of_portal.public_url
+    scheme, _, host = public.partition("://")
+    request.environ["wsgi.url_scheme"], request.host = scheme, host
+    request.context = None
+    try:
+        yield request
+    finally:
+        env["closer"]()
+        for database in request.registry._zodb_databases.values():
+            database.close()
+
+
+def prepare_database(registry: Any) -> tuple[str, ...]:
+    """Make the portal in a database, or run its missing evolution steps, and give their names."""
+    manager = transaction.TransactionManager(explicit=True)
+    connection = registry._zodb_databases[""].open(transaction_manager=manager)
+    try:
+        with manager:
+            root = connection.root()
+            name = registry.settings_of_portal.root_name
+            if name not in root:
+                root[name] = Portal()
+            return evolve(root[name], registry)
+    finally:
+        connection.close()
+
+
+def init() -> None:
+    """Make secrets and database, or bring the database up to date (``sevres-init INI``).
+
+    Run it once before several workers start together on an empty database.
+    """
+    arguments = parser(init.__doc__).parse_args()
+    make_secrets(read_settings(get_appsettings(arguments.ini)))
+    with opened(arguments.ini) as request:
+        done = prepare_database(request.registry)
+    print(f"Base prête ({len(done)} étape(s) exécutée(s)).")

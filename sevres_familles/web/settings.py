@@ -1,0 +1,205 @@
+"""The settings: read once from the ini, checked whole, frozen.
+
+Every setting is ``sevres.NAME`` in the ini.  Values may use ``{var}`` (the folder of all state), ``{port}`` and
+``{bank_port}``, ``{mailbox_port}``, ``{smtp_port}`` (the three ports after it).  The environment variables ``VAR`` and
+``PORT`` take the place of ``sevres.var`` and ``sevres.port``, for every command alike.  Secrets stand in files that the
+ini names, never in it.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pyramid.path import AssetResolver
+
+PREFIX = "sevres."
+ENVIRONMENTS = ("development", "production")
+
+
+class WrongSettings(Exception):
+    """The ini misses settings, has unknown ones or wrong values: all of them are named."""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(seconds=float(text))
+
+
+def _delays(text: str) -> tuple[timedelta, ...]:
+    return tuple(_seconds(each) for each in text.split())
+
+
+def _environment(text: str) -> str:
+    if text not in ENVIRONMENTS:
+        raise ValueError(f"one of {', '.join(ENVIRONMENTS)} is expected")
+    return text
+
+
+def _file(text: str) -> Path:
+    """Give the path of a file named by a path or by an asset (``package:folder/file``)."""
+    return Path(AssetResolver().resolve(text).abspath()) if ":" in text else Path(text)
+
+
+def _setting(convert: Any = str, default: Any = MISSING) -> Any:
+    return field(default=default, metadata={"convert": convert})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the ini says.  Durations are `timedelta`; files are `Path`."""
+
+    environment: str = _setting(_environment)
+    var: Path = _setting(Path)
+    port: int = _setting(int, 6543)
+    public_url: str = _setting()
+    #: The Host headers that are answered (requirements S23).
+    hosts: tuple[str, ...] = _setting(_words)
+    storage: str = _setting()
+    #: The key of the portal in the ZODB root, so that it can share a database.
+    root_name: str = _setting(str, "sevres_familles")
+    #: Town and régies, until the back office has them.
+    town_file: Path = _setting(_file)
+    secrets_folder: Path = _setting(Path)
+    source_url: str = _setting()
+
+    smtp_host: str = _setting()
+    smtp_port: int = _setting(int)
+    mail_sender: str = _setting()
+    mail_delays: tuple[timedelta, ...] = _setting(_delays, _delays("0 60 300 3600 21600"))
+    mail_pause: timedelta = _setting(_seconds, _seconds("5"))
+
+    session_idle: timedelta = _setting(_seconds, _seconds("1200"))
+    session_absolute: timedelta = _setting(_seconds, _seconds("43200"))
+    session_warning: timedelta = _setting(_seconds, _seconds("180"))
+    reset_life: timedelta = _setting(_seconds, _seconds("3600"))
+    printed_password_life: timedelta = _setting(_seconds, timedelta(days=45))
+    argon2_memory_kib: int = _setting(int, 19456)
+    argon2_time: int = _setting(int, 2)
+
+    bank_form_url: str = _setting()
+    bank_rest_url: str = _setting()
+    bank_site_id: str = _setting()
+    bank_mode: str = _setting()
+    bank_key_file: Path = _setting(Path)
+    bank_rest_password_file: Path = _setting(Path)
+    #: Addresses that may notify us; the reverse proxy's trusted header gives the address in production.
+    bank_sources: tuple[str, ...] = _setting(_words)
+    bank_page_life: timedelta = _setting(_seconds, _seconds("600"))
+    bank_margin: timedelta = _setting(_seconds, _seconds("120"))
+    bank_timeout: timedelta = _setting(_seconds, _seconds("10"))
+    #: When an open payment is asked about, counted from its leaving (payments.md §3); daily afterwards.
+    ask_delays: tuple[timedelta, ...] = _setting(_delays, _delays("30 120 300 900 1800 7200"))
+    ask_daily_for: timedelta = _setting(_seconds, timedelta(days=7))
+    ask_pause: timedelta = _setting(_seconds, _seconds("5"))
+    pending_alert_after: timedelta = _setting(_seconds, _seconds("7200"))
+
+    accessibility_audited_on: str = _setting(str, "")
+    accessibility_rate: str = _setting(str, "")
+
+    @property
+    def is_production(self) -> bool:
+        """Whether this is the town's own portal, where nothing of the demonstration may run."""
+        return self.environment == "production"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the portal is served over https, so that cookies can be `__Host-` and Secure."""
+        return self.public_url.startswith("https://")
+
+    def secret(self, name: str) -> bytes:
+        """Read a secret from its file in the folder of secrets.
+
+        :raises FileNotFoundError: when `make_secrets` was never run.
+        """
+        return self.read_secret(self.secrets_folder / name)
+
+    @staticmethod
+    def read_secret(path: Path) -> bytes:
+        """Read a secret from a file, without the line end that editors add."""
+        return path.read_bytes().strip()
+
+
+#: Our own secrets: each is a file of the secrets folder, 64 hexadecimal characters.
+OWN_SECRETS = ("session.key", "tokens.key")
+
+
+def make_secrets(settings: Settings) -> None:
+    """Make the secrets that are missing.  Files are readable by the service alone."""
+    names = [settings.secrets_folder / name for name in OWN_SECRETS]
+    if not settings.is_production:
+        # The demonstration bank and the portal agree on keys by reading the same files.
+        names += [settings.bank_key_file, settings.bank_rest_password_file]
+    for path in names:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+
+
+def expansion(raw: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Give what ``{…}`` stands for in values: the folder of state and the ports."""
+    port = int(environ.get("PORT") or raw.get(PREFIX + "port", "6543"))
+    return {
+        "var": str(Path(environ.get("VAR") or raw.get(PREFIX + "var", "var")).absolute()),
+        "port": str(port),
+        "bank_port": str(port + 1),
+        "mailbox_port": str(port + 2),
+        "smtp_port": str(port + 3),
+    }
+
+
+def read_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of an ini.
+
+    :raises WrongSettings: naming every missing, unknown and wrong one at once.
+    """
+    places = expansion(raw, environ)
+    given = {name.removeprefix(PREFIX): value for name, value in raw.items() if name.startswith(PREFIX)}
+    given |= {"var": places["var"], "port": places["port"]}
+    faults = []
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        if each.name in given:
+            try:
+                values[each.name] = each.metadata["convert"](str(given.pop(each.name)).strip().format_map(places))
+            except (ValueError, KeyError) as error:
+                faults.append(f"{PREFIX}{each.name}: {error}")
+        elif each.default is MISSING:
+            faults.append(f"{PREFIX}{each.name} is missing")
+    faults += [f"{PREFIX}{name} is unknown" for name in given]
+    if faults:
+        raise WrongSettings("; ".join(sorted(faults)))
+    settings = Settings(**values)
+    _refuse_unsafe(settings)
+    return settings
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    """Refuse what must never serve families: a test bank, plain http.
+
+    :raises WrongSettings: naming all that is unsafe.
+    """
+    if not settings.is_production:
+        return
+    faults = []
+    if settings.bank_mode != "PRODUCTION":
+        faults.append(f"{PREFIX}bank_mode must be PRODUCTION in production")
+    if not settings.is_secure:
+        faults.append(f"{PREFIX}public_url must be https in production")
+    for name in ("bank_form_url", "bank_rest_url"):
+        if not getattr(settings, name).startswith("https://"):
+            faults.append(f"{PREFIX}{name} must be https in production")
+    if settings.town_file.is_relative_to(Path(AssetResolver().resolve("sevres_familles:demo").abspath())):
+        faults.append(f"{PREFIX}town_file must not be that of the demonstration in production")
+    if faults:
+        raise WrongSettings("; ".join(faults))

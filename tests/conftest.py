@@ -1,0 +1,131 @@
+"""One application and one in-memory database a test; time from a clock that the test sets; the network closed."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transaction
+from pyramid.config import Configurator
+from pyramid.router import Router
+from webtest import TestApp
+
+from sevres_familles.web.root import Portal
+from sevres_familles.web.scripts import prepare_database
+
+#: A Monday afternoon: 15:35 in Paris.
+NOW = datetime(2026, 11, 23, 14, 35, tzinfo=UTC)
+
+
+class StoppedClock:
+    """A clock that moves when told."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **duration: float) -> None:
+        self.moment += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock(NOW)
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> dict[str, str]:
+    """The settings of an ini, in development, with tiny password parameters."""
+    return {
+        "sevres.environment": "development",
+        "sevres.var": str(tmp_path / "var"),
+        "sevres.public_url": "http://localhost",
+        "sevres.hosts": "localhost",
+        "sevres.storage": "memory://",
+        "sevres.secrets_folder": "{var}/secrets",
+        "sevres.town_file": "sevres_familles:demo/ville.toml",
+        "sevres.source_url": "https://source.example/",
+        "sevres.smtp_host": "127.0.0.1",
+        "sevres.smtp_port": "9",
+        "sevres.mail_sender": "Espace familles <portail@ville.example>",
+        "sevres.argon2_memory_kib": "8",
+        "sevres.argon2_time": "1",
+        "sevres.bank_form_url": "http://127.0.0.1:6544/banque/vads-payment/",
+        "sevres.bank_rest_url": "http://127.0.0.1:6544/banque/api-payment/V4/",
+        "sevres.bank_site_id": "12345678",
+        "sevres.bank_mode": "TEST",
+        "sevres.bank_key_file": "{var}/secrets/bank.key",
+        "sevres.bank_rest_password_file": "{var}/secrets/bank-rest.password",
+        "sevres.bank_sources": "127.0.0.1",
+    }
+
+
+def make_app(ini: dict[str, str], clock: Any) -> Router:
+    """Make the portal as `sevres_familles.main` does, with a clock of the test's."""
+    with Configurator(settings=ini) as config:
+        config.registry.clock = clock
+        config.include("sevres_familles")
+    app = config.make_wsgi_app()
+    prepare_database(app.registry)
+    return app
+
+
+@pytest.fixture
+def app(ini: dict[str, str], clock: StoppedClock) -> Iterator[Router]:
+    app = make_app(ini, clock)
+    yield app
+    for database in app.registry._zodb_databases.values():
+        database.close()
+
+
+@pytest.fixture
+def registry(app: Router) -> Any:
+    return app.registry
+
+
+Stored = Callable[[], AbstractContextManager[Portal]]
+
+
+@pytest.fixture
+def stored(registry: Any) -> Stored:
+    """Open the portal in the database: ``with stored() as portal`` commits at its end."""
+
+    @contextmanager
+    def opened() -> Iterator[Portal]:
+        manager = transaction.TransactionManager(explicit=True)
+        connection = registry._zodb_databases[""].open(transaction_manager=manager)
+        try:
+            with manager:
+                yield connection.root()[registry.settings_of_portal.root_name]
+        finally:
+            connection.close()
+
+    return opened
+
+
+@pytest.fixture
+def browser(app: Router) -> TestApp:
+    """A browser without scripts, on http://localhost."""
+    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "192.0.2.1"})
+
+
+class NetworkIsClosed(AssertionError):
+    """A test tried to reach another machine."""
+
+
+@pytest.fixture(autouse=True)
+def _closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach this machine alone."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise NetworkIsClosed(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
