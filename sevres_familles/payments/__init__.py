@@ -1,8 +1,24 @@
-"""To be written."""
+"""Payments: from the choice of invoices to the receipt, whatever the bank does in between.
+
+`resources` keeps each attempt, what the bank said of it and where its money went; `services` opens attempts and applies
+evidence by the table of `sevres_familles.domain.payment`; `gateways` speak to banks; `asking` asks the bank about
+attempts that have no end yet; `checking` verifies the ledger; `documents` makes receipts.  Money moves only in
+`services.apply`.
+"""
 
 from pyramid.config import Configurator
 
+from sevres_familles.payments.gateways import make_gateways
+
 
 def includeme(config: Configurator) -> None:
-    """Add the area."""
+    """Add the area.
+
+    :raises UnknownGateway: when a régie names a gateway that is not here.
+    """
+    from sevres_familles.payments import evolve
+
+    settings = config.registry.settings_of_portal
+    config.registry.gateways = make_gateways(settings, config.registry.town)
+    config.add_evolution_steps(*evolve.STEPS)
     config.scan("sevres_familles.payments")

@@ -18,7 +18,7 @@ from pyramid.renderers import get_renderer
 from pyramid.request import Request
 
 from sevres_familles.domain import french
-from sevres_familles.web.markup import ICONS, badge
+from sevres_familles.web.markup import ICONS, badge, stepper
 
 STATIC = "sevres_familles:static"
 LAYOUT = "sevres_familles:templates/layout.pt"
@@ -145,6 +145,7 @@ def _add_globals(event: BeforeRender) -> None:
     event["french"] = french
     event["icon"] = ICONS
     event["badge"] = badge
+    event["stepper"] = stepper
     event["tel"] = tel
     event.rendering_val.setdefault("crumb", event.rendering_val.get("title"))
 

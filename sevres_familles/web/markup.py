@@ -1,4 +1,6 @@
-"""Small pieces of HTML that templates and widgets insert as they are: icons, and states with their shapes."""
+"""Small pieces of HTML that templates and widgets insert as they are: icons, states with their shapes, and the steps of a way."""
+
+from collections.abc import Sequence
 
 
 class Markup(str):
@@ -45,3 +47,16 @@ _SHAPES = {
 def badge(kind: str, words: str) -> Markup:
     """Draw a state: word, shape and colour.  ``words`` are ours, never typed by someone: they are not escaped."""
     return Markup(f'<span class="badge {kind}"><svg viewBox="0 0 16 16" aria-hidden="true">{_SHAPES[kind]}</svg>{words}</span>')
+
+
+def stepper(steps: Sequence[str], current: int) -> Markup:
+    """Draw the steps of a way, the current one counted from 1; past the last, all are done.  The words are ours."""
+    items = []
+    for number, words in enumerate(steps, start=1):
+        if number < current:
+            mark = f'<b aria-hidden="true">{ICONS["check"]}</b><span><span class="vh">Étape faite : </span>{words}</span>'
+            items.append(f'<li class="done">{mark}</li>')
+        else:
+            here = ' aria-current="step"' if number == current else ""
+            items.append(f'<li{here}><b aria-hidden="true">{number}</b><span>{words}</span></li>')
+    return Markup(f'<ol class="stepper" aria-label="Étapes">{"".join(items)}</ol>')

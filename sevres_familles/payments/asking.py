@@ -1,0 +1,104 @@
+"""Asking the bank about payments that have no end yet (payments.md §3).
+
+A closed tab, a lost or badly signed notification never blocks a family: the bank is asked, and what it does not know
+once its page has died expires.  The bank is called between transactions; killed anywhere, the next round goes on.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import transaction
+
+from sevres_familles.domain.payment import Evidence, PaymentState
+from sevres_familles.payments.gateways.port import BankUnreachable, PaymentGateway
+from sevres_familles.payments.records import raise_alert
+from sevres_familles.payments.resources import Payment, Payments
+from sevres_familles.payments.services import apply, expire
+from sevres_familles.web.root import portal_in
+from sevres_familles.web.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_DAY = timedelta(days=1)
+#: How long to wait before asking again a bank that did not answer.
+_AFTER_SILENCE = timedelta(minutes=1)
+_ATTEMPTS = 10
+
+
+def next_ask(settings: Settings, left_at: datetime, now: datetime) -> datetime | None:
+    """Tell when to ask next about a payment that left for the bank; none when it was asked about long enough."""
+    for delay in settings.ask_delays:
+        if left_at + delay > now:
+            return left_at + delay
+    days = (now - left_at) // _DAY + 1
+    return left_at + days * _DAY if days * _DAY <= settings.ask_daily_for else None
+
+
+def ask_all(registry: Any) -> int:
+    """Ask about every payment that is due, and tell how many were."""
+    manager = transaction.TransactionManager(explicit=True)
+    connection = registry._zodb_databases[""].open(transaction_manager=manager)
+    try:
+        with manager:
+            payments = portal_in(connection.root(), registry)["paiements"]
+            now = registry.clock.now()
+            due = [reference for reference, at in payments.to_ask.items() if at <= now]
+        for reference in due:
+            _ask_about(registry, manager, connection, reference)
+        return len(due)
+    finally:
+        connection.close()
+
+
+def _ask_about(registry: Any, manager: Any, connection: Any, reference: str) -> None:
+    with manager:
+        payment = portal_in(connection.root(), registry)["paiements"][reference]
+        order, gateway = payment.order, registry.gateways[payment.account.regie.description.gateway]
+    now = registry.clock.now()
+    try:
+        evidence = gateway.ask(order, at=now)
+    except BankUnreachable as error:
+        log.warning("The bank did not answer about %s: %s", reference, error)
+        evidence = None
+    for attempt in manager.attempts(_ATTEMPTS):
+        with attempt:
+            _take_answer(registry, connection, reference, gateway, evidence, now)
+
+
+def _take_answer(
+    registry: Any,
+    connection: Any,
+    reference: str,
+    gateway: PaymentGateway,
+    answer: Sequence[Evidence] | None,
+    now: datetime,
+) -> None:
+    """Apply an answer (none when the bank was silent), and note when to ask next, in one transaction."""
+    portal = portal_in(connection.root(), registry)
+    payments: Payments = portal["paiements"]
+    payment: Payment = payments[reference]
+    if answer is None:
+        payments.to_ask[reference] = now + _AFTER_SILENCE
+        return
+    for evidence in answer:
+        apply(portal, registry, payment, evidence)
+    if not answer and now >= payment.opened_at + gateway.page_life:
+        expire(portal, registry, payment, now)
+    settings = registry.settings_of_portal
+    _alert_when_long(portal, payment, settings, now)
+    later = next_ask(settings, payment.opened_at, now) if payment.is_open else None
+    if later is None:
+        payments.to_ask.pop(reference, None)
+    else:
+        payments.to_ask[reference] = later
+
+
+def _alert_when_long(portal: Any, payment: Payment, settings: Settings, now: datetime) -> None:
+    """Tell staff, once, of a payment that the bank keeps pending."""
+    if payment.state is not PaymentState.PENDING or payment.long_pending:
+        return
+    if now >= payment.settled_at + settings.pending_alert_after:
+        payment.long_pending = True
+        raise_alert(portal, payment, "en attente à la banque depuis plus de deux heures", now)

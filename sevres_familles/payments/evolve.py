@@ -1,0 +1,21 @@
+"""Evolution steps of the payments area."""
+
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+
+from sevres_familles.payments.resources import NotificationDoor, NotificationDoors, Payments
+from sevres_familles.web.root import Portal
+
+
+def add_payments(portal: Portal, registry: Any) -> None:
+    """Make the container of payments, the doors of the banks, and the lists that staff look at."""
+    payments = portal.add("paiements", Payments())
+    doors = payments.add_doors(NotificationDoors())
+    for name in registry.gateways:
+        doors.add(name, NotificationDoor())
+    portal.stores["unclassified"] = OOBTree()
+    portal.stores["alerts"] = OOBTree()
+
+
+STEPS = (add_payments,)

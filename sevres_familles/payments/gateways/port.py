@@ -1,0 +1,76 @@
+"""What a payment gateway can do, whatever the bank."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from sevres_familles.domain.money import Money
+from sevres_familles.domain.payment import Evidence
+
+
+class BankForm(NamedTuple):
+    """A signed form that takes the browser to the bank: posted as it is, by a button."""
+
+    url: str
+    fields: tuple[tuple[str, str], ...]
+
+
+class BankOrder(NamedTuple):
+    """What the bank was sent for a payment, and what every message about it must carry again.
+
+    ``reference`` is ours (``P-…``); ``transaction_id`` and ``transaction_date`` are those of the form.
+    """
+
+    reference: str
+    transaction_id: str
+    transaction_date: str
+
+
+class Departure(NamedTuple):
+    """What opening a payment at a bank gives: what was sent, and the form that sends it."""
+
+    order: BankOrder
+    form: BankForm
+
+
+class Notice(NamedTuple):
+    """A notification that is authentic: the order it names, and what it shows."""
+
+    order: BankOrder
+    evidence: Evidence
+
+
+class NotAuthentic(Exception):
+    """A notification does not come from the bank, or not for us.  ``status`` is the answer: 400 or 403."""
+
+    def __init__(self, reason: str, status: int = 403) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class BankUnreachable(Exception):
+    """The bank did not answer, or not in its own terms: nothing is known, ask again later."""
+
+
+class PaymentGateway(Protocol):
+    """A bank, as payments see it."""
+
+    #: How long the bank's page lives: past it (and a margin), what the bank does not know will never come.
+    page_life: timedelta
+
+    def depart(self, reference: str, amount: Money, *, email: str, return_url: str, notify_url: str, at: datetime) -> Departure:
+        """Make the signed form of a payment."""
+        ...
+
+    def read_notification(self, body: bytes, *, source: str, at: datetime) -> Notice:
+        """Check a notification and read it.
+
+        :raises NotAuthentic: when any check of who speaks fails.
+        """
+        ...
+
+    def ask(self, order: BankOrder, *, at: datetime) -> tuple[Evidence, ...]:
+        """Ask the bank what it knows of a payment; empty when it knows nothing.
+
+        :raises BankUnreachable: when it does not answer clearly.
+        """
+        ...

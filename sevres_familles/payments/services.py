@@ -1,0 +1,245 @@
+"""Acts on payments: open one, apply what the bank says, book the money.
+
+Each is called in one transaction.  `apply` is the only way money enters the ledger; notifications, answers of the bank
+and journals all come through it, and it gives the same amounts whatever the order and repetition of what it is given.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sevres_familles.domain import french
+from sevres_familles.domain.invoice import BillingState, InvoiceStatus
+from sevres_familles.domain.ledger import Draft, EntryKind, LedgerAccount
+from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.payment import (
+    MOVES,
+    Allocation,
+    Effect,
+    Evidence,
+    EvidenceKind,
+    MoneyFact,
+    PaymentState,
+    Share,
+    allocate,
+    money_facts,
+    take_back,
+)
+from sevres_familles.domain.references import random_payment_reference
+from sevres_familles.payments.events import ReceiptIssued
+from sevres_familles.payments.gateways.port import Departure, PaymentGateway
+from sevres_familles.payments.records import raise_alert, set_aside
+from sevres_familles.payments.resources import Payment, Payments, Receipt, bank_order_key
+from sevres_familles.regies.resources import FamilyAccount, Invoice
+from sevres_familles.web.root import Portal
+
+
+class NotPayable(Exception):
+    """An invoice cannot be paid on line now: ``status`` says why."""
+
+    def __init__(self, invoice: Invoice, status: InvoiceStatus) -> None:
+        super().__init__(str(invoice.facts.key))
+        self.invoice = invoice
+        self.status = status
+
+
+class Outcome(StrEnum):
+    """What became of evidence."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    #: Kept, shown to staff, and nothing done: the bank is asked.
+    QUARANTINED = "quarantined"
+
+
+def chosen_shares(account: FamilyAccount, names: Sequence[str], today: date) -> tuple[Share, ...]:
+    """Freeze what each chosen invoice of an account is to take: what is left to pay on it, never less nor more.
+
+    :raises KeyError: when the account has no such invoice.
+    :raises NotPayable: when one cannot be paid now.
+    """
+    shares = []
+    for name in dict.fromkeys(names):
+        invoice = account[name]
+        status = invoice.status(today)
+        if not status.payable:
+            raise NotPayable(invoice, status)
+        shares.append(Share(name, status.due))
+    return tuple(shares)
+
+
+def open_payment(
+    portal: Portal,
+    gateway: PaymentGateway,
+    account: FamilyAccount,
+    names: Sequence[str],
+    *,
+    email: str,
+    return_url: str,
+    notify_url: str,
+    at: datetime,
+) -> Payment:
+    """Open a payment of invoices of an account, and shield them against another.
+
+    Writes the invoices and the account, so that of two that start at once one conflicts, tries again, and finds the
+    shield (requirements R3).  ``return_url`` and ``notify_url`` hold ``{reference}`` where it goes.
+
+    :raises KeyError: when the account has no such invoice.
+    :raises NotPayable: when one cannot be paid now, another payment being under way included.
+    """
+    # A publication that slips in must not let an old amount leave: conflict with it.
+    account._p_jar.readCurrent(account.lots)
+    shares = chosen_shares(account, names, french.local(at).date())
+    payments: Payments = portal["paiements"]
+    departure = _depart(payments, gateway, shares, email=email, return_url=return_url, notify_url=notify_url, at=at)
+    payment = Payment(account, shares, departure, email=email, at=at)
+    payments.add_payment(payment)
+    for share in shares:
+        account[share.invoice].open_payment = payment.reference
+    account._p_changed = True
+    return payment
+
+
+def _depart(
+    payments: Payments,
+    gateway: PaymentGateway,
+    shares: Sequence[Share],
+    *,
+    email: str,
+    return_url: str,
+    notify_url: str,
+    at: datetime,
+) -> Departure:
+    """Make the bank's form with a reference and a transaction number that were never used."""
+    amount = sum((share.amount for share in shares), ZERO)
+    while True:
+        reference = random_payment_reference()
+        departure = gateway.depart(
+            reference,
+            amount,
+            email=email,
+            return_url=return_url.format(reference=reference),
+            notify_url=notify_url,
+            at=at,
+        )
+        if reference not in payments and bank_order_key(departure.order) not in payments.bank_orders:
+            return departure
+
+
+def hand_over(payments: Payments, payment: Payment, *, first_ask: datetime, at: datetime) -> None:
+    """Note that the browser leaves for the bank, and when to ask the bank about it."""
+    payment.move(PaymentState.REDIRECTED, at)
+    payments.to_ask[payment.reference] = first_ask
+
+
+def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> Outcome:
+    """Apply evidence to a payment: move it by the table, book money that is not booked, free its invoices at an end."""
+    if evidence.key in {known.key for known in payment.evidence}:
+        return Outcome.DUPLICATE
+    payment.evidence = (*payment.evidence, evidence)
+    move = MOVES[payment.state][evidence.kind]
+    payment.move(move.to, evidence.at)
+    if move.effect is Effect.ALERT:
+        raise_alert(portal, payment, f"message « {evidence.status} » après un paiement accepté", evidence.at)
+    if move.effect is Effect.QUARANTINE:
+        raise_alert(portal, payment, f"message « {evidence.status} » mis de côté", evidence.at)
+    if payment.is_paid:
+        _book_what_is_not(portal, registry, payment, evidence)
+    if not payment.is_open:
+        release(payment)
+    return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
+
+
+def expire(portal: Portal, registry: Any, payment: Payment, at: datetime) -> None:
+    """Apply that the bank, asked after its page had died, knows nothing of a payment."""
+    move = MOVES[payment.state][EvidenceKind.UNKNOWN_AT_BANK]
+    payment.move(move.to, at)
+    if not payment.is_open:
+        release(payment)
+
+
+def release(payment: Payment) -> None:
+    """Free the invoices of a payment from its shield."""
+    for share in payment.shares:
+        invoice = payment.account.invoices.get(share.invoice)
+        if invoice is not None and invoice.open_payment == payment.reference:
+            invoice.open_payment = None
+
+
+def _book_what_is_not(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> None:
+    booked = {(fact.kind, fact.transaction): fact for fact in payment.posted}
+    for fact in sorted(money_facts(payment.evidence), key=lambda fact: (not fact.takes, fact.kind, fact.transaction)):
+        known = booked.get((fact.kind, fact.transaction))
+        if known is None:
+            payment.posted |= {fact}
+            if fact.takes:
+                _take(portal, registry, payment, fact, evidence)
+            else:
+                _give_back(portal, payment, fact, evidence.at)
+        elif known != fact:
+            raise_alert(portal, payment, "deux montants pour la même opération de la banque", evidence.at)
+
+
+def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evidence: Evidence) -> None:
+    """Book money that came in: on the invoices it was meant for, the rest to *recettes à classer*."""
+    first = not payment.receipts
+    meant = [
+        Share(share.invoice, share.amount - payment.held.get(share.invoice, ZERO))
+        for share in payment.shares
+    ]
+    allocation = allocate(fact.amount, meant, {share.invoice: room_on(payment.account, share.invoice) for share in meant})
+    _post(payment, fact, allocation, evidence.at)
+    number = payment.account.regie.next_receipt_number(french.local(evidence.at).year)
+    receipt = Receipt(
+        number,
+        evidence.at,
+        fact.amount,
+        fact.transaction,
+        evidence.authorisation,
+        allocation.shares,
+        allocation.unclassified,
+    )
+    payment.receipts = (*payment.receipts, receipt)
+    if not first:
+        raise_alert(portal, payment, "seconde opération acceptée pour le même paiement", evidence.at)
+    if fact.amount != payment.amount:
+        raise_alert(portal, payment, f"{fact.amount} reçus pour {payment.amount} demandés", evidence.at)
+    if allocation.unclassified:
+        set_aside(portal, payment, allocation.unclassified, fact.transaction, evidence.at)
+    registry.notify(ReceiptIssued(portal=portal, payment=payment, number=number, at=evidence.at))
+
+
+def _give_back(portal: Portal, payment: Payment, fact: MoneyFact, at: datetime) -> None:
+    """Book money that went back: the invoices it paid are due again."""
+    held = [Share(invoice, amount) for invoice, amount in payment.held.items()]
+    _post(payment, fact, take_back(fact.amount, held, payment.unclassified), at)
+    raise_alert(portal, payment, f"{fact.kind} de {fact.amount}", at)
+
+
+def _post(payment: Payment, fact: MoneyFact, allocation: Allocation, at: datetime) -> None:
+    """Write the entries of a money fact, and what it changes on the invoices."""
+    for share in allocation.shares:
+        _write(payment, fact, LedgerAccount.FAMILY, share.amount, share.invoice, at)
+        signed = share.amount if fact.takes else -share.amount
+        payment.account.invoices[share.invoice].record_payment(payment.reference, signed)
+        payment.held = {**payment.held, share.invoice: payment.held.get(share.invoice, ZERO) + signed}
+    if allocation.unclassified:
+        _write(payment, fact, LedgerAccount.UNCLASSIFIED, allocation.unclassified, None, at)
+        payment.unclassified += allocation.unclassified if fact.takes else -allocation.unclassified
+
+
+def _write(
+    payment: Payment, fact: MoneyFact, other: LedgerAccount, amount: Money, invoice: str | None, at: datetime
+) -> None:
+    debit, credit = (LedgerAccount.BANK, other) if fact.takes else (other, LedgerAccount.BANK)
+    document = f"{payment.reference} {fact.transaction}"
+    payment.account.book(Draft(at, EntryKind(fact.kind), debit, credit, amount, invoice, document))
+
+
+def room_on(account: FamilyAccount, name: str) -> Money:
+    """Tell how much an invoice can take: what is left to pay; nothing once cancelled or sent to the Treasury."""
+    invoice = account.invoices[name]
+    if invoice.figures.state in (BillingState.CANCELLED, BillingState.SENT_TO_TREASURY, BillingState.PAID_AT_COUNTER):
+        return ZERO
+    return max(invoice.left(), ZERO)
