@@ -1,0 +1,36 @@
+"""Put the bank's pages together as a WSGI application."""
+
+from typing import Any
+
+from pyramid.config import Configurator
+
+from sevres_familles.sandbox import serving
+from sevres_familles.sandbox.bank.counter import Counter
+
+
+def make_app(counter: Counter) -> Any:
+    """Return the bank as a WSGI application; all its addresses are under ``/banque``."""
+    config = Configurator()
+    config.include("pyramid_chameleon")
+    config.include(serving.protect)
+    config.registry.counter = counter
+    config.include(add_routes, route_prefix="/banque")
+    config.add_route("root", "/")
+    config.add_static_view("banque/static", "sevres_familles.sandbox:static", cache_max_age=3600)
+    config.scan("sevres_familles.sandbox.bank.views")
+    return config.make_wsgi_app()
+
+
+def add_routes(config: Configurator) -> None:
+    """Name the addresses of the bank."""
+    config.add_route("home", "", inherit_slash=True)
+    config.add_route("nearly_home", "/")
+    config.add_route("health", "/sante")
+    config.add_route("open_payment", "/vads-payment/")
+    config.add_route("card", "/paiements/{token}")
+    config.add_route("challenge", "/paiements/{token}/authentification")
+    config.add_route("abandon", "/paiements/{token}/annuler")
+    config.add_route("ticket", "/paiements/{token}/ticket")
+    config.add_route("merchant", "/commercant")
+    config.add_route("notify_again", "/commercant/{uuid}/notification")
+    config.add_route("order_get", "/api-payment/V4/Order/Get")
