@@ -45,7 +45,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "Code 3-D Secure demandé (123456), puis paiement accepté",
         challenge=True,
     ),
-    Scenario("4970100000000022", "Paiement refusé : provision insuffisante", auth_result="51"),
+    Scenario("4970100000000022", "Paiement refusé : provision insuffisante", auth_result="51"),
     Scenario(
         "4970100000000089",
         "Paiement accepté, mais la boutique n’en est pas avertie",

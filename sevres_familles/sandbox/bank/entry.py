@@ -54,15 +54,15 @@ def read_card(form: Mapping[str, str], today: date) -> tuple[HeldCard, Scenario]
     if scenario is None:
         faults["numero"] = _what_is_wrong_with(number)
     if month not in _MONTHS:
-        faults["mois"] = "Saisissez le mois en deux chiffres. Exemple : 09."
+        faults["mois"] = "Saisissez le mois en deux chiffres. Exemple : 09."
     if year not in _YEARS:
-        faults["annee"] = f"Saisissez l’année en quatre chiffres. Exemple : {today.year + 1}."
+        faults["annee"] = f"Saisissez l’année en quatre chiffres. Exemple : {today.year + 1}."
     if not faults.keys() & {"mois", "annee"} and (year, month) < (today.year, today.month):
         faults["mois"] = "Cette date est passée. Choisissez une date d’expiration à venir."
     if not re.fullmatch(r"[0-9]{3}", form.get("chiffres", "").strip()):
-        faults["chiffres"] = "Saisissez trois chiffres. Exemple : 123."
+        faults["chiffres"] = "Saisissez trois chiffres. Exemple : 123."
     if address and not _is_address(address):
-        faults["courriel"] = "Cette adresse est incomplète. Exemple : nom@exemple.fr."
+        faults["courriel"] = "Cette adresse est incomplète. Exemple : nom@exemple.fr."
     if faults or scenario is None:
         raise CardFaults(faults)
     return HeldCard(masked(number), month, year, address), scenario
@@ -87,7 +87,7 @@ def worth_showing_again(form: Mapping[str, str]) -> dict[str, str]:
 
 def _what_is_wrong_with(number: str) -> str:
     if not re.fullmatch(r"[0-9]{13,19}", number):
-        return "Saisissez les seize chiffres de la carte. Exemple : 4970 1000 0000 0006."
+        return "Saisissez les seize chiffres de la carte. Exemple : 4970 1000 0000 0006."
     if not passes_luhn(number):
         return "Ce numéro comporte une erreur. Vérifiez chaque chiffre."
     return (

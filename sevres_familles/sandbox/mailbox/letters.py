@@ -53,7 +53,7 @@ def attachment(message: EmailMessage, number: int) -> tuple[Attachment, bytes] |
 
 def name_of(part: EmailMessage, number: int) -> str:
     """Return the name of an attached file, harmless as a name on any disk."""
-    name = re.sub(r"[^\w. -]", "_", part.get_filename() or "", flags=re.ASCII).strip(" .")
+    name = re.sub(r"[^\w. ()°-]", "_", part.get_filename() or "").strip(" .")
     return name[:100] or f"piece-{number + 1}"
 
 

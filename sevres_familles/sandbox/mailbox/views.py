@@ -1,6 +1,7 @@
 """What is seen of the mailbox in a browser."""
 
 from typing import Any
+from urllib.parse import quote
 
 from pyramid.exceptions import PredicateMismatch
 from pyramid.httpexceptions import HTTPNotFound
@@ -113,5 +114,5 @@ def _line(mail: Kept) -> Values:
 def _download(content: bytes, name: str) -> Response:
     # No type but this one: a browser must not find a page or a picture in it.
     response = Response(content, content_type="application/octet-stream", charset=None)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
     return response
