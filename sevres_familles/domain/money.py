@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-_FRENCH_AMOUNT = re.compile(r"(-?)(\d{1,3}(?:[ \u00a0\u202f]\d{3})+|\d{1,12})(?:,(\d{1,2}))?")
+_FRENCH_AMOUNT = re.compile(r"(-?)(\d{1,3}(?:[ \u00a0\u202f]\d{3})+|\d{1,12})(?:,(\d{1,2}))?", re.ASCII)
 
 
 class NotAnAmount(ValueError):

@@ -223,20 +223,24 @@ class Allocation(NamedTuple):
     unclassified: Money
 
 
-def allocate(amount: Money, meant: Iterable[Share], room: Mapping[str, Money]) -> Allocation:
+def allocate(amount: Money, meant: Iterable[Share], room: Mapping[str, Money], unclassified: Money = ZERO) -> Allocation:
     """Spread the money that came over the invoices it was meant for, in their order.
+
+    It first fills what *recettes à classer* lack, when the bank gave back more than it had given: so `allocate` and
+    `take_back` undo one another, and what the invoices hold depends on the sum alone, not on the order of messages.
 
     An invoice takes no more than was meant for it, nor than it has room for (what is left to pay on it, nothing once
     paid, cancelled or sent to the Treasury); the rest is unclassified, never dropped (requirements D5).
     """
     shares: list[Share] = []
-    left = amount
+    lacking = min(amount, max(-unclassified, ZERO))
+    left = amount - lacking
     for share in meant:
         part = min(left, share.amount, room.get(share.invoice, ZERO))
         if part > ZERO:
             shares.append(Share(share.invoice, part))
             left -= part
-    return Allocation(tuple(shares), left)
+    return Allocation(tuple(shares), lacking + left)
 
 
 def take_back(amount: Money, held: Iterable[Share], unclassified: Money) -> Allocation:

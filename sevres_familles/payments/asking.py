@@ -85,7 +85,7 @@ def _take_answer(
     for evidence in answer:
         apply(portal, registry, payment, evidence)
     if not answer and now >= payment.opened_at + gateway.page_life:
-        expire(portal, registry, payment, now)
+        expire(portal, payment, now)
     settings = registry.settings_of_portal
     _alert_when_long(portal, payment, settings, now)
     later = next_ask(settings, payment.opened_at, now) if payment.is_open else None

@@ -147,6 +147,10 @@ class Payments(Container):
             return self.doors
         return super().__getitem__(name)
 
+    def find(self, reference: str) -> Payment | None:
+        """Find a payment, or none."""
+        return self._nodes.get(reference)
+
     def add_doors(self, doors: "NotificationDoors") -> "NotificationDoors":
         """Put the banks' doors beside the payments."""
         doors.__name__, doors.__parent__ = NotificationDoors.address, self

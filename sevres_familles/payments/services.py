@@ -95,8 +95,7 @@ def open_payment(
     departure = _depart(payments, gateway, shares, email=email, return_url=return_url, notify_url=notify_url, at=at)
     payment = Payment(account, shares, departure, email=email, at=at)
     payments.add_payment(payment)
-    for share in shares:
-        account[share.invoice].open_payment = payment.reference
+    shield(payment)
     account._p_changed = True
     return payment
 
@@ -146,25 +145,42 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
         raise_alert(portal, payment, f"message « {evidence.status} » mis de côté", evidence.at)
     if payment.is_paid:
         _book_what_is_not(portal, registry, payment, evidence)
-    if not payment.is_open:
-        release(payment)
+    _guard(portal, payment)
     return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
 
 
-def expire(portal: Portal, registry: Any, payment: Payment, at: datetime) -> None:
+def expire(portal: Portal, payment: Payment, at: datetime) -> None:
     """Apply that the bank, asked after its page had died, knows nothing of a payment."""
     move = MOVES[payment.state][EvidenceKind.UNKNOWN_AT_BANK]
     payment.move(move.to, at)
-    if not payment.is_open:
-        release(payment)
+    _guard(portal, payment)
 
 
-def release(payment: Payment) -> None:
-    """Free the invoices of a payment from its shield."""
+def _guard(portal: Portal, payment: Payment) -> None:
+    """Keep the shield on while the bank may take the money (again), and off otherwise."""
+    if payment.is_open:
+        shield(payment)
+    else:
+        release(portal, payment)
+
+
+def shield(payment: Payment) -> None:
+    """Shield the invoices of an open payment against another, where no other does already."""
     for share in payment.shares:
-        invoice = payment.account.invoices.get(share.invoice)
-        if invoice is not None and invoice.open_payment == payment.reference:
+        invoice = payment.account.invoices[share.invoice]
+        if invoice.open_payment is None:
+            invoice.open_payment = payment.reference
+
+
+def release(portal: Portal, payment: Payment) -> None:
+    """Free the invoices of a payment from its shield; an older attempt that is open again takes them over."""
+    for share in payment.shares:
+        invoice = payment.account.invoices[share.invoice]
+        if invoice.open_payment == payment.reference:
             invoice.open_payment = None
+    for other in portal["paiements"].of(payment.family_code):
+        if other.is_open:
+            shield(other)
 
 
 def _book_what_is_not(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> None:
@@ -184,11 +200,9 @@ def _book_what_is_not(portal: Portal, registry: Any, payment: Payment, evidence:
 def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evidence: Evidence) -> None:
     """Book money that came in: on the invoices it was meant for, the rest to *recettes à classer*."""
     first = not payment.receipts
-    meant = [
-        Share(share.invoice, share.amount - payment.held.get(share.invoice, ZERO))
-        for share in payment.shares
-    ]
-    allocation = allocate(fact.amount, meant, {share.invoice: room_on(payment.account, share.invoice) for share in meant})
+    meant = [Share(share.invoice, share.amount - payment.held.get(share.invoice, ZERO)) for share in payment.shares]
+    room = {share.invoice: room_on(payment.account, share.invoice) for share in meant}
+    allocation = allocate(fact.amount, meant, room, payment.unclassified)
     _post(payment, fact, allocation, evidence.at)
     number = payment.account.regie.next_receipt_number(french.local(evidence.at).year)
     receipt = Receipt(
@@ -212,7 +226,7 @@ def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evid
 
 def _give_back(portal: Portal, payment: Payment, fact: MoneyFact, at: datetime) -> None:
     """Book money that went back: the invoices it paid are due again."""
-    held = [Share(invoice, amount) for invoice, amount in payment.held.items()]
+    held = [Share(share.invoice, payment.held.get(share.invoice, ZERO)) for share in payment.shares]
     _post(payment, fact, take_back(fact.amount, held, payment.unclassified), at)
     raise_alert(portal, payment, f"{fact.kind} de {fact.amount}", at)
 

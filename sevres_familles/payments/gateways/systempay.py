@@ -209,8 +209,8 @@ def _parse(body: bytes) -> dict[str, str]:
 
     :raises NotAuthentic: otherwise.
     """
-    if len(body) > MAX_BODY:
-        raise NotAuthentic("too long", 400)
+    if not 0 < len(body) <= MAX_BODY:
+        raise NotAuthentic("empty or too long", 400)
     try:
         pairs = parse_qsl(
             body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS, errors="strict"
@@ -226,12 +226,13 @@ def _parse(body: bytes) -> dict[str, str]:
 def _evidence(fields: Mapping[str, str], at: datetime) -> Evidence:
     """Read what a notification shows; unclear when it has unknown names or disagrees with itself."""
     amount = fields.get("vads_effective_amount") or fields.get("vads_amount", "")
+    sequence = fields.get("vads_sequence_number", "")
     return Evidence(
         kind=_kind_of(fields),
         transaction=fields.get("vads_trans_uuid", ""),
         operation=fields.get("vads_operation_type", ""),
         status=fields.get("vads_trans_status", ""),
-        sequence=int(sequence) if (sequence := fields.get("vads_sequence_number", "")).isdecimal() else 0,
+        sequence=int(sequence) if re.fullmatch(r"\d{1,6}", sequence, re.ASCII) else 0,
         amount=Money(int(amount) if re.fullmatch(r"\d{1,12}", amount, re.ASCII) else 0),
         at=at,
         channel=Channel.NOTIFICATION,

@@ -1,0 +1,73 @@
+"""Commands of the payments area: the asking worker, and the verification of the books."""
+
+import logging
+import signal
+import sys
+import threading
+
+import transaction
+
+from sevres_familles.domain import french
+from sevres_familles.payments.asking import ask_all
+from sevres_familles.payments.checking import Findings, verify_portal
+from sevres_familles.web.root import portal_in
+from sevres_familles.web.scripts import opened, parser
+
+log = logging.getLogger(__name__)
+
+
+def ask() -> None:
+    """Ask the bank about payments that have no end yet, round after round (``sevres-ask INI``)."""
+    options = parser(ask.__doc__)
+    options.add_argument("--once", action="store_true", help="une seule tournée, puis fin")
+    arguments = options.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with opened(arguments.ini) as request:
+        pause = request.portal_settings.ask_pause.total_seconds()
+        while not stop.is_set():
+            try:
+                ask_all(request.registry)
+            except Exception:
+                # Whatever it was (the database restarting, say), the next round tries again: nothing was lost.
+                log.exception("A round of asking failed")
+            if arguments.once:
+                break
+            stop.wait(pause)
+
+
+def verify() -> None:
+    """Verify the books: chains, sums, alerts; the last line says it all (``sevres-verify INI``)."""
+    arguments = parser(verify.__doc__).parse_args()
+    with opened(arguments.ini) as request:
+        manager = transaction.TransactionManager(explicit=True)
+        connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
+        try:
+            with manager:
+                findings = verify_portal(portal_in(connection.root(), request.registry))
+        finally:
+            connection.close()
+    print("\n".join(report(findings)))
+    sys.exit(1 if findings.faults else 0)
+
+
+def report(findings: Findings) -> list[str]:
+    """Write what a verification found, its last line being the verdict."""
+    lines = [f"ANOMALIE : {fault}" for fault in findings.faults]
+    lines += [
+        f"Alerte du {french.moment_text(alert.at)} : {alert.reference or 'sans paiement'}, {alert.text}"
+        for alert in findings.alerts
+    ]
+    lines += [
+        f"Recette à classer du {french.moment_text(each.at)} : {each.amount}, régie {each.regie}, "
+        f"famille {each.family}, paiement {each.reference}"
+        for each in findings.unclassified
+    ]
+    verdict = french.plural(len(findings.faults), "anomalie") if findings.faults else "aucune anomalie"
+    lines.append(
+        f"Vérifié : {french.plural(findings.accounts, 'compte')}, {french.plural(findings.entries, 'écriture')}, "
+        f"{french.plural(findings.payments, 'paiement')} ; {verdict}, {french.plural(len(findings.alerts), 'alerte')}, "
+        f"{french.plural(len(findings.unclassified), 'recette')} à classer."
+    )
+    return lines

@@ -1,0 +1,51 @@
+"""« Vos paiements »: every payment of a family, and its receipts."""
+
+from itertools import islice
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.view import view_config
+
+from sevres_familles.families.resources import Family
+from sevres_familles.payments.views.payment import kind_of
+from sevres_familles.web.security import Permission
+
+PAGE_SIZE = 24
+BADGES = {
+    "waiting": ("wait", "réponse attendue"),
+    "paid": ("paid", "accepté"),
+    "returned": ("void", "remboursé"),
+    "refused": ("late", "refusé"),
+    "cancelled": ("void", "annulé"),
+    "expired": ("void", "non abouti"),
+}
+
+
+@view_config(
+    context=Family,
+    name="paiements",
+    permission=Permission.PAYMENT_VIEW,
+    request_method="GET",
+    renderer="sevres_familles:templates/payments/payments.pt",
+)
+def list_payments(context: Family, request: Request) -> dict[str, Any]:
+    """List the payments of a family, the newest first.
+
+    :raises HTTPNotFound: past the last page.
+    """
+    payments = request.portal["paiements"]
+    count = len(payments.of_family.get(context.code, ()))
+    pages = max(1, -(-count // PAGE_SIZE))
+    text = request.GET.get("page", "1")
+    page = int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
+    if not 1 <= page <= pages:
+        raise HTTPNotFound
+    shown = islice(payments.of(context.code), (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
+    return {
+        "title": "Vos paiements",
+        "rows": [(payment, request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown],
+        "page": page,
+        "pages": pages,
+        "url": request.resource_url(context, "paiements"),
+    }

@@ -1,0 +1,143 @@
+"""Asking the bank about payments that have no end yet."""
+
+from datetime import timedelta
+
+import pytest
+
+from sevres_familles.domain.payment import EvidenceKind, PaymentState
+from sevres_familles.payments.asking import ask_all, next_ask
+from sevres_familles.payments.gateways.port import BankUnreachable
+from tests import factories
+from tests.payments.making import AT, evidence, gateway, opened
+
+K, S = EvidenceKind, PaymentState
+
+
+class AnsweringBank:
+    """A bank whose answers the test sets; it counts the questions."""
+
+    def __init__(self):
+        self.answer = ()
+        self.asked = []
+        self.page_life = timedelta(minutes=12)
+        self.depart = gateway().depart
+
+    def ask(self, order, *, at):
+        self.asked.append((order.reference, at))
+        if self.answer is None:
+            raise BankUnreachable("down")
+        return self.answer
+
+
+@pytest.fixture
+def bank(registry):
+    bank = AnsweringBank()
+    registry.gateways = {"systempay": bank}
+    return bank
+
+
+@pytest.fixture
+def reference(stored, registry, bank, clock):
+    clock.moment = AT
+    with stored() as portal:
+        factories.store_invoice(factories.store_family(portal))
+        return opened(portal, registry).reference
+
+
+def state(stored, reference):
+    with stored() as portal:
+        return portal["paiements"][reference].state
+
+
+def test_asks_at_30_s_2_5_15_30_min_2_h_then_daily_for_7_days(registry):
+    settings, moment, asked = registry.settings_of_portal, AT, []
+    while (moment := next_ask(settings, AT, moment)) is not None:
+        asked.append(moment - AT)
+
+    minutes = [timedelta(minutes=each) for each in (0.5, 2, 5, 15, 30, 120)]
+    assert asked == minutes + [timedelta(days=each) for each in range(1, 8)]
+
+
+def test_does_not_ask_before_30_s(registry, bank, clock, reference):
+    clock.advance(seconds=29)
+
+    assert ask_all(registry) == 0
+    assert bank.asked == []
+
+
+def test_a_lost_notification_is_made_up_for(registry, bank, clock, reference, stored):
+    clock.advance(seconds=31)
+    bank.answer = (evidence(K.AUTHORISED),)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.ACCEPTED
+    with stored() as portal:
+        assert reference not in portal["paiements"].to_ask
+
+
+def test_what_the_bank_does_not_know_waits_while_its_page_lives(registry, bank, clock, reference, stored):
+    clock.advance(minutes=11)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.REDIRECTED
+
+
+def test_and_expires_once_its_page_has_died(registry, bank, clock, reference, stored):
+    clock.advance(minutes=15)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.EXPIRED
+    with stored() as portal:
+        assert portal["familles"]["26719"]["comptes"]["scolaire"]["2026-9161"].open_payment is None
+        assert not portal["paiements"].to_ask
+
+
+def test_a_bank_that_is_silent_expires_nothing_and_is_asked_again(registry, bank, clock, reference, stored):
+    clock.advance(hours=3)
+    bank.answer = None
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.REDIRECTED
+    with stored() as portal:
+        assert portal["paiements"].to_ask[reference] == clock.now() + timedelta(minutes=1)
+
+
+def test_a_long_wait_at_the_bank_alerts_once(registry, bank, clock, reference, stored):
+    clock.advance(seconds=31)
+    bank.answer = (evidence(K.PENDING),)
+    ask_all(registry)
+
+    for _ in range(3):
+        clock.advance(hours=25)
+        ask_all(registry)
+
+    with stored() as portal:
+        texts = [alert.text for alert in portal.stores["alerts"].values()]
+    assert texts == ["en attente à la banque depuis plus de deux heures"]
+
+
+def test_after_seven_days_it_is_asked_no_more(registry, bank, clock, reference, stored):
+    bank.answer = (evidence(K.PENDING),)
+    for _ in range(9):
+        clock.advance(days=1)
+        ask_all(registry)
+
+    with stored() as portal:
+        assert not portal["paiements"].to_ask
+
+
+def test_one_bad_payment_does_not_keep_the_others_from_being_asked(registry, bank, clock, reference, stored):
+    """A second payment behind one about which the bank is silent."""
+    with stored() as portal:
+        family = portal["familles"]["26719"]
+        factories.store_invoice(family, factories.facts("9174"))
+        second = opened(portal, registry, "2026-9174").reference
+    clock.advance(seconds=31)
+    bank.answer = None
+
+    assert ask_all(registry) == 2
+    assert {each for each, _ in bank.asked} == {reference, second}
