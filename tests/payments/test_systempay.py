@@ -210,9 +210,17 @@ class TestTheTraps:
 
 
 class TestTheChecks:
-    def test_a_strange_source_is_refused(self):
+    @pytest.mark.parametrize("source", ["192.0.2.7", "", "::1", "127.0.0.1, 192.0.2.7"])
+    def test_a_strange_source_is_refused(self, source):
         with pytest.raises(NotAuthentic, match="source"):
-            read(fields_of(), source="192.0.2.7")
+            read(fields_of(), source=source)
+
+    def test_the_sources_of_the_bank_are_a_network(self):
+        shop = gateway(sources=("194.50.38.0/24",))
+
+        assert read(fields_of(), source="194.50.38.7", shop=shop)
+        with pytest.raises(NotAuthentic, match="source"):
+            read(fields_of(), source="194.50.39.7", shop=shop)
 
     @pytest.mark.parametrize(
         "body",

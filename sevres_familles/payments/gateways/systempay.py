@@ -7,8 +7,9 @@ traps of payments.md §1; each has a test).  Field names and values: Lyra, « AP
 import hmac
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -82,7 +83,7 @@ class SystemPayGateway:
         mode: str,
         key: str,
         rest_password: str,
-        sources: frozenset[str],
+        sources: Iterable[str],
         page_life: timedelta,
         timeout: timedelta,
     ) -> None:
@@ -94,7 +95,7 @@ class SystemPayGateway:
         self._mode = mode
         self._key = key
         self._rest_password = rest_password
-        self._sources = sources
+        self._sources = tuple(ip_network(each) for each in sources)
         self._timeout = timeout.total_seconds()
         self.page_life = page_life
 
@@ -108,7 +109,7 @@ class SystemPayGateway:
             mode=settings.bank_mode,
             key=settings.read_secret(settings.bank_key_file).decode(),
             rest_password=settings.read_secret(settings.bank_rest_password_file).decode(),
-            sources=frozenset(settings.bank_sources),
+            sources=settings.bank_sources,
             page_life=settings.bank_page_life + settings.bank_margin,
             timeout=settings.bank_timeout,
         )
@@ -157,7 +158,7 @@ class SystemPayGateway:
 
         :raises NotAuthentic: when it does not come from the bank, or not for this shop.
         """
-        if source not in self._sources:
+        if not self._is_known(source):
             raise NotAuthentic("source address")
         fields = _parse(body)
         if fields.get("vads_ctx_mode") != self._mode:
@@ -171,6 +172,14 @@ class SystemPayGateway:
             raise NotAuthentic("not a notification: no vads_hash", 400)
         order = BankOrder(*(fields.get(f"vads_{name}", "") for name in ("order_id", "trans_id", "trans_date")))
         return Notice(order, _evidence(fields, at))
+
+    def _is_known(self, source: str) -> bool:
+        """Tell whether an address is one that the bank notifies from."""
+        try:
+            address = ip_address(source)
+        except ValueError:
+            return False
+        return any(address in network for network in self._sources)
 
     def ask(self, order: BankOrder, *, at: datetime) -> tuple[Evidence, ...]:
         """Ask ``Order/Get`` (REST V4) about a payment.

@@ -1,0 +1,72 @@
+# make serve: the portal on this machine, with demonstration data, bank and mailbox.
+# make test:  every test.   make check: every test, and format, lint, types, imports, coverage.   make bench: the figures.
+
+PYTHON ?= python3
+PORT ?= 6543
+VAR ?= $(CURDIR)/var
+
+export PORT
+export VAR := $(abspath $(VAR))
+export PORTAL_PORT := $(PORT)
+export BANK_PORT := $(shell expr $(PORT) + 1)
+export MAILBOX_PORT := $(shell expr $(PORT) + 2)
+export SMTP_PORT := $(shell expr $(PORT) + 3)
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+
+.PHONY: serve test check bench browser
+
+serve: .venv/for-demo
+	@mkdir -p -m 700 $(VAR)
+	@$(BIN)/sevres-init development.ini
+	@test -e $(VAR)/demo-loaded || $(MAKE) --no-print-directory demo-data
+	@printf '\n  Espace familles : http://localhost:%s\n  Comptes de démonstration : README.md, « Les comptes »\n' $(PORT)
+	@printf '  Banque : http://127.0.0.1:%s/banque   Courriels reçus : http://127.0.0.1:%s/\n\n' $(BANK_PORT) $(MAILBOX_PORT)
+	@exec $(BIN)/honcho start
+
+.PHONY: demo-data
+demo-data:
+	@$(BIN)/sevres-demo $(VAR)/demo
+	@$(BIN)/sevres-import development.ini $(VAR)/demo/*.csv
+	@$(BIN)/sevres-demo --accounts development.ini
+	@touch $(VAR)/demo-loaded
+
+test: .venv/for-tests browser
+	$(BIN)/python -m pytest
+
+check: .venv/for-tests browser
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+bench: .venv/for-tests
+	$(BIN)/python -m benchmarks
+
+# Journeys need a browser: Debian's chromium.  Without one, their tests say so loudly, and fail in CI.
+browser:
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory install-browser || \
+	printf '\n  ATTENTION : pas de navigateur chromium, les parcours ne seront pas essayés.\n\n'
+
+.PHONY: install-browser
+install-browser:
+	@test "$$(id -u)" = 0 && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core fonts-liberation
+
+.venv/for-demo: setup.py constraints.txt | .venv/bin/python
+	$(BIN)/pip install -q -e '.[demo]'
+	@touch $@
+
+.venv/for-tests: setup.py constraints.txt | .venv/bin/python
+	$(BIN)/pip install -q -e '.[test]'
+	@touch $@ .venv/for-demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q 'setuptools<81' wheel
