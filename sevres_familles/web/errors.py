@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from pyramid.config import Configurator
 from pyramid.exceptions import BadCSRFOrigin, BadCSRFToken
-from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPSeeOther
+from pyramid.httpexceptions import HTTPError, HTTPException, HTTPForbidden, HTTPSeeOther
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 from transaction.interfaces import TransientError
 
-from sevres_familles.web.headers import harden
 from sevres_familles.web.root import DatabaseNotReady
 
 log = logging.getLogger(__name__)
@@ -32,15 +31,30 @@ _PAGES: Mapping[int, tuple[str, str]] = {
     503: ("Le service est momentanément indisponible", "Réessayez dans quelques minutes."),
 }
 
+#: A fault of ours says nothing about what the bank did meanwhile, so it must not promise anything.
+_MONEY = (
+    "Ne payez pas une seconde fois. Si la banque a accepté votre paiement, "
+    "il apparaîtra dans votre espace, même si cette page ne s’affiche pas."
+)
+
 
 def error_page(request: Request, status: int, *, reference: str = "", detail: str = "") -> Response:
-    """Make the page of an error."""
+    """Make the page of an error.
+
+    A fault of ours, and a refusal before the tree was reached, get a page that needs neither database nor session.
+    """
     title, advice = _PAGES.get(status, _PAGES[500] if status >= 500 else _PAGES[400])
-    values = {"title": title, "advice": detail or advice, "reference": reference, "status": status}
-    template = "bare_error" if status >= 500 else "error"
+    is_ours = status >= 500
+    values = {
+        "title": title,
+        "advice": detail or advice,
+        "money": _MONEY if is_ours else "",
+        "reference": reference,
+    }
+    template = "bare_error" if is_ours or getattr(request, "root", None) is None else "error"
     response = render_to_response(f"sevres_familles:templates/errors/{template}.pt", values, request=request)
     response.status_int = status
-    return harden(request, response)
+    return response
 
 
 def not_found(error: HTTPException, request: Request) -> Response:
@@ -80,9 +94,14 @@ def bad_csrf(error: HTTPException, request: Request) -> Response:
     )
 
 
-def client_error(error: HTTPException, request: Request) -> Response:
+def client_error(error: HTTPError, request: Request) -> Response:
     """Answer any other refusal, with what its author said to do."""
     return error_page(request, error.status_int, detail=error.detail or "")
+
+
+def unreadable(error: UnicodeDecodeError, request: Request) -> Response:
+    """Answer an address or a form that is not UTF-8: only what came from outside is decoded here."""
+    return error_page(request, 400)
 
 
 def not_ready(error: Exception, request: Request) -> Response:
@@ -118,8 +137,9 @@ def includeme(config: Configurator) -> None:
         (BadCSRFToken, bad_csrf),
         (BadCSRFOrigin, bad_csrf),
         (DatabaseNotReady, not_ready),
+        (HTTPError, client_error),
+        (UnicodeDecodeError, unreadable),
         (Exception, failure),
     ):
         config.add_exception_view(view, context=context)
     config.add_exception_view(too_busy, context=TransientError, last_retry_attempt=True)
-    config.add_exception_view(client_error, context=HTTPException)

@@ -2,11 +2,12 @@
 
 Areas give their links with ``config.add_frame_links(place, function)``; a function takes the request and gives `Link`s.
 A node names itself in the breadcrumbs by its ``crumb``; one that stands elsewhere in the visitor's mind than in the tree
-gives its own way by ``crumbs(request)``.
+gives the way to its page by ``crumbs(request)``, its own last step left out.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +20,16 @@ from pyramid.request import Request
 
 from sevres_familles.domain import french
 from sevres_familles.web.markup import ICONS, badge, stepper
+from sevres_familles.web.sessions import has_session
 
 STATIC = "sevres_familles:static"
 LAYOUT = "sevres_familles:templates/layout.pt"
 PLACES = ("navigation", "help", "legal")
+COLOURS = "couleurs.css"
 
 
 class Link(NamedTuple):
-    """A link of the frame; ``current`` when it leads to this page."""
+    """A link of the frame; ``current`` when this page stands somewhere behind it."""
 
     title: str
     url: str
@@ -35,9 +38,12 @@ class Link(NamedTuple):
 
 LinkSource = Callable[[Request], Iterable[Link]]
 
+#: What the last page left to say: the kind of its note (see look.css), and the words.
+Message = tuple[str, str]
+
 
 class Frame:
-    """What the layout asks for, computed when asked."""
+    """What the layout asks for, computed when asked: it is around every page, so it has to be quick."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -47,19 +53,21 @@ class Frame:
         """The town."""
         return self._request.town
 
-    @property
+    @cached_property
+    def public_url(self) -> str:
+        """The path of the public home, which ends with a slash.  Paths are cheaper than `resource_url`."""
+        if getattr(self._request, "root", None) is None:
+            return f"{self._request.script_name}/"
+        path: str = self._request.resource_path(self._request.portal)
+        return path
+
+    @cached_property
     def home_url(self) -> str:
-        """Where the masthead leads: the family's home when signed in, else the public home."""
-        links = self.links("navigation")
+        """Where « Accueil » leads: the family's home when signed in, else the public home."""
+        links = self.links("navigation") if self.signed_in else []
         return links[0].url if links else self.public_url
 
-    @property
-    def public_url(self) -> str:
-        """The public home."""
-        url: str = self._request.resource_url(self._request.portal)
-        return url
-
-    @property
+    @cached_property
     def signed_in(self) -> bool:
         """Whether someone is signed in, provisionally or not."""
         return self._request.identity is not None
@@ -70,11 +78,10 @@ class Frame:
         here = french.local(self._request.now)
         return f"{here:%Y-%m-%dT%H:%M}", french.clock_text(self._request.now)
 
-    @property
+    @cached_property
     def static(self) -> str:
         """Where our files stand, without a slash at the end."""
-        prefix: str = self._request.registry.static_prefix
-        return f"{self._request.application_url}/{prefix}"
+        return f"{self._request.script_name}/{self._request.registry.static_prefix}"
 
     @property
     def source_url(self) -> str:
@@ -94,24 +101,69 @@ class Frame:
 
     @property
     def csrf_token(self) -> str:
-        """The token that every form carries."""
+        """The token that every form carries.  Asking for it opens a session."""
         token: str = self._request.session.get_csrf_token()
         return token
 
     def links(self, place: str) -> list[Link]:
-        """Give the links of a place of the frame."""
+        """Give the links that areas put in a place of the frame."""
         return [link for source in self._request.registry.frame_links[place] for link in source(self._request)]
+
+    def navigation(self) -> list[Link]:
+        """Give the links of the masthead: « Accueil » first, « Aide » always (requirements A2, 3.2.6)."""
+        help_url = self.public_url + "aide/"
+        links = [Link("Aide", help_url, current=self._request.path.startswith(help_url))]
+        if not self.signed_in:
+            return [Link("Accueil", self.public_url), *links, Link("Se connecter", self.public_url + "connexion")]
+        return (self.links("navigation") or [Link("Accueil", self.public_url)]) + links
+
+    def current(self, link: Link) -> str | None:
+        """Tell how a link stands to this page, in the words of ``aria-current``."""
+        here = self._request.path_url.rstrip("/")
+        if link.url.rstrip("/") in (here, here.removeprefix(self._request.host_url)):
+            return "page"
+        return "true" if link.current else None
 
     def crumbs(self) -> list[Link]:
         """Give the way to this page, from « Accueil », its own last step left out."""
         context = self._request.context
         if hasattr(context, "crumbs"):
-            return list(context.crumbs(self._request))
-        return crumbs_to(context, self._request)
+            way = list(context.crumbs(self._request))
+        else:
+            way = crumbs_to(context, self._request)
+            if not self._request.view_name:
+                way = way[:-1]
+        if self.signed_in and way and way[0].url == self.public_url:
+            way[0] = way[0]._replace(url=self.home_url)
+        return way
+
+    def messages(self) -> list[Message]:
+        """Take the messages that the last page left (``session.flash(words, kind)``).
+
+        A browser without a session gets none by being asked, and one without messages no new cookie.
+        """
+        if not has_session(self._request):
+            return []
+        session = self._request.session
+        return [
+            (kind or "good", words)
+            for kind in ("", "warn", "bad")
+            if session.peek_flash(kind)
+            for words in session.pop_flash(kind)
+        ]
 
     def css(self, name: str) -> str:
         """Tell the address of one of our files."""
         return f"{self.static}/{name}"
+
+    def picture(self, name: str) -> str:
+        """Tell the address of one of the town's own files."""
+        return f"{self._request.script_name}/{self._request.registry.theme_prefix}/{name}"
+
+    @property
+    def colours(self) -> str | None:
+        """The address of the town's own colours, if it has any."""
+        return self.picture(COLOURS) if self._request.registry.theme_has_colours else None
 
 
 def crumbs_to(node: Any, request: Request) -> list[Link]:
@@ -120,7 +172,7 @@ def crumbs_to(node: Any, request: Request) -> list[Link]:
     for each in lineage(node):
         title = getattr(each, "crumb", None)
         if title:
-            way.append(Link(title, request.resource_url(each)))
+            way.append(Link(title, request.resource_path(each)))
             if title == "Accueil":
                 break
     return way[::-1]
@@ -165,6 +217,8 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber(_add_globals, BeforeRender)
     folder = Path(AssetResolver().resolve(STATIC).abspath())
     config.registry.static_prefix = f"static/{_version_of(folder)}"
-    config.add_static_view(
-        config.registry.static_prefix, STATIC, cache_max_age=31536000, factory=lambda request: None
-    )
+    theme = config.registry.town.theme
+    config.registry.theme_prefix = f"ville/{_version_of(theme)}"
+    config.registry.theme_has_colours = (theme / COLOURS).exists()
+    for prefix, files in ((config.registry.static_prefix, STATIC), (config.registry.theme_prefix, str(theme))):
+        config.add_static_view(prefix, files, cache_max_age=31536000, factory=lambda request: None)

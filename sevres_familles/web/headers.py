@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
-from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.request import Request
 from pyramid.response import Response
-from pyramid.tweens import INGRESS
+from pyramid.tweens import EXCVIEW, INGRESS
 
 from sevres_familles.web.settings import Settings
 
@@ -49,21 +49,27 @@ def harden(request: Request, response: Response) -> Response:
     return response
 
 
+def harden_tween_factory(handler: Callable[[Request], Response], registry: Any) -> Callable[[Request], Response]:
+    """Make the outermost tween: every response is hardened, errors and files included."""
+    return lambda request: harden(request, handler(request))
+
+
 def guard_tween_factory(handler: Callable[[Request], Response], registry: Any) -> Callable[[Request], Response]:
-    """Make the outermost tween: strange hosts and huge bodies are refused, every response is hardened."""
+    """Make the tween that refuses strange hosts and huge bodies, before anything of them is read."""
     hosts = frozenset(registry.settings_of_portal.hosts)
 
     def guard(request: Request) -> Response:
         if request.domain not in hosts:
-            return harden(request, HTTPBadRequest("Adresse inconnue."))
+            raise HTTPBadRequest("Cette adresse n’est pas celle du portail.")
         if (request.content_length or 0) > MAX_BODY:
-            return harden(request, HTTPBadRequest("Demande trop longue."))
-        return harden(request, handler(request))
+            raise HTTPRequestEntityTooLarge
+        return handler(request)
 
     return guard
 
 
 def includeme(config: Configurator) -> None:
-    """Add the tween."""
+    """Add the tweens: the guard stands inside the error pages, so that its refusals are pages too."""
     config.registry.content_security_policy = content_security_policy(config.registry.settings_of_portal)
-    config.add_tween("sevres_familles.web.headers.guard_tween_factory", under=INGRESS)
+    config.add_tween("sevres_familles.web.headers.harden_tween_factory", under=INGRESS)
+    config.add_tween("sevres_familles.web.headers.guard_tween_factory", under=EXCVIEW)

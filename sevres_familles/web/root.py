@@ -24,6 +24,8 @@ class Portal(Container):
     ``stores`` keeps what has no address: each area names its own.  ``evolved`` names the evolution steps done.
     """
 
+    crumb = "Accueil"
+
     __acl__ = (
         (Allow, Everyone, (Permission.PAGE_VIEW, Permission.SESSION_OPEN, Permission.NOTIFICATION_RECEIVE)),
         (Allow, Authenticated, (Permission.SESSION_CLOSE, Permission.PASSWORD_CHANGE)),

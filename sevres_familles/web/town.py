@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class WrongTownFile(Exception):
@@ -38,7 +39,11 @@ class RegieDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class Town:
-    """The town: its name, its own site, whom to write to about personal data, its general contact."""
+    """The town: its name, its own site, whom to write to about personal data, its general contact.
+
+    ``theme`` is the folder of its pictures: ``embleme.svg`` (masthead, icon, receipts), ``accueil.svg`` (the public
+    home), and ``couleurs.css`` if it sets the colours of `static/look.css` anew.
+    """
 
     name: str
     title: str
@@ -46,7 +51,20 @@ class Town:
     portal_title: str
     contact: Contact
     data_protection: Contact
+    theme: Path
     regies: tuple[RegieDescription, ...]
+    #: What a code d’accès looks like on its invoices.
+    code_example: str = "12345"
+
+    @property
+    def site_name(self) -> str:
+        """The town's own site as people read it: ``www.sevres.fr``."""
+        return urlsplit(self.site).netloc
+
+    @property
+    def emblem(self) -> Path:
+        """The town's emblem, an SVG picture."""
+        return self.theme / "embleme.svg"
 
 
 def read_town(path: Path) -> Town:
@@ -60,6 +78,7 @@ def read_town(path: Path) -> Town:
             regies=tuple(_regie(each) for each in data.pop("regie")),
             contact=_contact(data["town"].pop("contact")),
             data_protection=_contact(data["town"].pop("data_protection")),
+            theme=path.parent / data["town"].pop("theme"),
             **data.pop("town"),
         )
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
@@ -71,6 +90,4 @@ def _contact(data: dict[str, Any]) -> Contact:
 
 
 def _regie(data: dict[str, Any]) -> RegieDescription:
-    return RegieDescription(
-        activities=tuple(data.pop("activities")), contact=_contact(data.pop("contact")), **data
-    )
+    return RegieDescription(activities=tuple(data.pop("activities")), contact=_contact(data.pop("contact")), **data)
