@@ -1,0 +1,166 @@
+"""A whole town running for a journey: portal, workers, bank and mailbox, each a real process, on an embedded database.
+
+    with running_town(folder) as town:
+        ...town.url, town.bank, town.mailbox, town.store() ...
+
+The timers are those of the settings, shortened.  Two journeys that share a town use families of their own.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import transaction
+
+from sevres_familles.payments.checking import verify_portal
+from sevres_familles.web.root import Portal
+from sevres_familles.web.scripts import opened
+from tests.sandbox.running import KEY, REST_PASSWORD, Bank, Mailbox, ask, free_port, running_bank, running_mailbox, wait_until
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+TIMERS = {
+    "ask_delays": "2 4 6 10 20 40",
+    "ask_pause": "0.3",
+    "mail_pause": "0.2",
+    "bank_page_life": "600",
+}
+
+
+@dataclass(frozen=True)
+class Town:
+    """A running town."""
+
+    port: int
+    folder: Path
+    ini: Path
+    bank: Bank
+    mailbox: Mailbox
+    processes: Mapping[str, "subprocess.Popen[bytes]"]
+
+    @property
+    def url(self) -> str:
+        """The portal, with a slash at the end."""
+        return f"http://localhost:{self.port}/"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What its commands need in the environment."""
+        return {**os.environ, "PORT": str(self.port), "VAR": str(self.folder / "var")}
+
+    def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the project beside the town, and give what it said."""
+        return subprocess.run(
+            [str(BIN / command), str(self.ini), *arguments], capture_output=True, text=True, env=self.environ, check=False
+        )
+
+    @contextmanager
+    def store(self) -> Iterator[tuple[Portal, Any]]:
+        """Open the portal's database beside it: (portal, registry); committed at the end."""
+        before = {name: os.environ.get(name) for name in ("PORT", "VAR")}
+        os.environ.update(PORT=str(self.port), VAR=str(self.folder / "var"))
+        try:
+            with opened(str(self.ini)) as request:
+                manager = transaction.TransactionManager(explicit=True)
+                connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
+                try:
+                    with manager:
+                        name = request.registry.settings_of_portal.root_name
+                        yield connection.root()[name], request.registry
+                finally:
+                    connection.close()
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+    def faults(self) -> tuple[str, ...]:
+        """Verify the books."""
+        with self.store() as (portal, _):
+            return verify_portal(portal).faults
+
+
+def _four_free_ports() -> int:
+    """Find a port that is free with the three after it."""
+    import socket
+
+    while True:
+        port = free_port()
+        probes = []
+        try:
+            for each in range(port, port + 4):
+                probe = socket.socket()
+                probes.append(probe)
+                probe.bind(("127.0.0.1", each))
+        except (OSError, OverflowError):
+            continue
+        else:
+            return port
+        finally:
+            for probe in probes:
+                probe.close()
+
+
+@contextmanager
+def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) -> Iterator[Town]:
+    """Run a town until the block ends.
+
+    :param timers: settings without their prefix, in place of `TIMERS`.
+    """
+    port, var = _four_free_ports(), folder / "var"
+    secrets = var / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "bank.key").write_text(KEY)
+    (secrets / "bank-rest.password").write_text(REST_PASSWORD)
+    ini = _write_ini(folder, {**TIMERS, "bank_page_life": str(bank_page_life), **timers})
+    environ = {**os.environ, "PORT": str(port), "VAR": str(var), "PYTHONUNBUFFERED": "1"}
+    subprocess.run([str(BIN / "sevres-init"), str(ini)], check=True, env=environ, stdout=subprocess.DEVNULL)
+    with (
+        running_mailbox(folder / "mailbox", port=port + 2, smtp_port=port + 3) as mailbox,
+        running_bank(folder / "bank", port=port + 1, smtp=mailbox.smtp, page_life=bank_page_life) as bank,
+    ):
+        processes = {
+            name: _start(folder, name, command, str(ini), environ)
+            for name, command in (("portal", "pserve"), ("asking", "sevres-ask"), ("mail", "sevres-mail"))
+        }
+        try:
+            town = Town(port, folder, ini, bank, mailbox, processes)
+            wait_until(lambda: _answers(town), "the portal answers")
+            yield town
+        finally:
+            for process in processes.values():
+                process.terminate()
+            for process in processes.values():
+                process.wait(30)
+
+
+def _write_ini(folder: Path, settings: Mapping[str, str]) -> Path:
+    """Write development.ini with other timers."""
+    lines = (ROOT / "development.ini").read_text(encoding="utf-8").splitlines()
+    names = {f"sevres.{name}" for name in settings}
+    kept = [line for line in lines if line.split("=")[0].strip() not in names]
+    place = kept.index("[server:main]")
+    added = [f"sevres.{name} = {value}" for name, value in settings.items()]
+    ini = folder / "journey.ini"
+    ini.write_text("\n".join([*kept[:place], *added, "", *kept[place:]]) + "\n", encoding="utf-8")
+    return ini
+
+
+def _start(folder: Path, name: str, command: str, ini: str, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen([str(BIN / command), ini], stdout=log, stderr=subprocess.STDOUT, env=dict(environ))
+
+
+def _answers(town: Town) -> bool:
+    process = town.processes["portal"]
+    assert process.poll() is None, (town.folder / "portal.log").read_text()
+    try:
+        return ask(town.url).status == 200  # noqa: PLR2004
+    except OSError:
+        return False
