@@ -38,7 +38,7 @@ def random_payment_reference() -> str:
 
 
 def random_printed_password() -> str:
-    """Draw a printed password, in groups: ``K7MP-Q3XA-TRWD-9HFE``."""
+    """Draw a printed password, in groups: ``K7MP-Q3XA-TRWD-9HF4``."""
     drawn = random_closed(PASSWORD_LENGTH)
     return "-".join(drawn[start : start + 4] for start in range(0, PASSWORD_LENGTH, 4))
 

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from sevres_familles.families.emails import EmailIndex
 from sevres_familles.families.resources import Families, Lots
 from sevres_familles.web.root import Portal
 
 
 def add_families(portal: Portal, registry: Any) -> None:
-    """Make the container of families, the index of their addresses, and the count of import lots."""
+    """Make the container of families, and the count of import lots."""
     portal.stores["lots"] = Lots()
-    portal.stores["emails"] = EmailIndex()
     portal.add("familles", Families())
 
 

@@ -30,6 +30,12 @@ class FormView:
     button: ClassVar[str]
     #: The look of its button: ``main``, ``pay`` or nothing.
     button_class: ClassVar[str] = "main"
+    #: The form's ``id``, which opens those of its fields: ``connexion``, ``connexion-code``.
+    form_id: ClassVar[str] = "deform"
+    #: The page that takes the form; this one unless said.
+    action: str = ""
+    #: The status of the page when the form is refused.
+    refusal_status: int = 422
 
     def __init__(self, context: Any, request: Request) -> None:
         self.context = context
@@ -53,8 +59,21 @@ class FormView:
 
     def form(self) -> deform.Form:
         """Make the form, bound to the request and the context."""
-        schema = self.schema().bind(request=self.request, context=self.context)
-        return deform.Form(schema, buttons=(), renderer=self.request.registry.form_renderer)
+        schema = self.schema().bind(request=self.request, context=self.context, **self.bindings())
+        form = deform.Form(
+            schema,
+            action=self.action,
+            buttons=(),
+            formid=self.form_id,
+            renderer=self.request.registry.form_renderer,
+        )
+        for field in form.children:
+            field.oid = f"{self.form_id}-{field.name}"
+        return form
+
+    def bindings(self) -> dict[str, Any]:
+        """Give the schema what else it is bound to."""
+        return {}
 
     def initial(self) -> dict[str, Any]:
         """Say what the fields hold at first."""
@@ -77,15 +96,19 @@ class FormView:
 
     def refuse(self, form: deform.Form) -> dict[str, Any]:
         """Show the form again with its errors; nothing is written."""
-        self.request.response.status = 422
+        self.request.response.status_int = self.refusal_status
         return self.page(form, form.cstruct)
 
     def page(self, form: deform.Form, values: Any) -> dict[str, Any]:
         """Give the template what it shows."""
-        rendered = form.widget.serialize(
-            form, values, csrf_token=self.request.session.get_csrf_token(), button=self.button, look=self.button_class
+        return {"form": self.rendered(form, values), "errors": bool(form.error), **self.extra()}
+
+    def rendered(self, form: deform.Form, values: Any) -> Markup:
+        """Write the form."""
+        token = self.request.session.get_csrf_token()
+        return Markup(
+            form.widget.serialize(form, values, csrf_token=token, button=self.button, look=self.button_class)
         )
-        return {"form": Markup(rendered), "errors": bool(form.error), **self.extra()}
 
 
 def wrong(schema: colander.SchemaNode, field: str, message: str) -> colander.Invalid:

@@ -27,8 +27,12 @@ class Portal(Container):
     crumb = "Accueil"
 
     __acl__ = (
-        (Allow, Everyone, (Permission.PAGE_VIEW, Permission.SESSION_OPEN, Permission.NOTIFICATION_RECEIVE)),
-        (Allow, Authenticated, (Permission.SESSION_CLOSE, Permission.PASSWORD_CHANGE)),
+        (
+            Allow,
+            Everyone,
+            (Permission.PAGE_VIEW, Permission.SESSION_OPEN, Permission.SESSION_CLOSE, Permission.NOTIFICATION_RECEIVE),
+        ),
+        (Allow, Authenticated, (Permission.SESSION_EXTEND, Permission.PASSWORD_CHANGE)),
         DENY_ALL,
     )
 

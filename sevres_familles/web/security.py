@@ -15,6 +15,7 @@ class Permission(StrEnum):
     PAGE_VIEW = "page:view"
     SESSION_OPEN = "session:open"
     SESSION_CLOSE = "session:close"
+    SESSION_EXTEND = "session:extend"
     PASSWORD_CHANGE = "password:change"
     FAMILY_VIEW = "family:view"
     INVOICE_VIEW = "invoice:view"

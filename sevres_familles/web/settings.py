@@ -71,14 +71,18 @@ class Settings:
 
     smtp_host: str = _setting()
     smtp_port: int = _setting(int)
+    #: How long the SMTP server has for each of its answers.
+    smtp_timeout: timedelta = _setting(_seconds, _seconds("10"))
     mail_sender: str = _setting()
-    mail_delays: tuple[timedelta, ...] = _setting(_delays, _delays("0 60 300 3600 21600"))
+    #: How long to wait after each failed try of a mail; every six hours afterwards.
+    mail_delays: tuple[timedelta, ...] = _setting(_delays, _delays("60 300 3600"))
     mail_pause: timedelta = _setting(_seconds, _seconds("5"))
 
     session_idle: timedelta = _setting(_seconds, _seconds("1200"))
     session_absolute: timedelta = _setting(_seconds, _seconds("43200"))
     session_warning: timedelta = _setting(_seconds, _seconds("180"))
     reset_life: timedelta = _setting(_seconds, _seconds("3600"))
+    confirmation_life: timedelta = _setting(_seconds, timedelta(days=3))
     printed_password_life: timedelta = _setting(_seconds, timedelta(days=45))
     argon2_memory_kib: int = _setting(int, 19456)
     argon2_time: int = _setting(int, 2)
@@ -89,7 +93,7 @@ class Settings:
     bank_mode: str = _setting()
     bank_key_file: Path = _setting(Path)
     bank_rest_password_file: Path = _setting(Path)
-    #: Addresses that may notify us; the reverse proxy's trusted header gives the address in production.
+    #: Addresses or networks that may notify us; the reverse proxy's trusted header gives the address in production.
     bank_sources: tuple[str, ...] = _setting(_words)
     bank_page_life: timedelta = _setting(_seconds, _seconds("600"))
     bank_margin: timedelta = _setting(_seconds, _seconds("120"))

@@ -1,17 +1,15 @@
 """Finding a family by an e-mail address, without the addresses standing readable in an index.
 
-The index holds keyed hashes, and is a hint: what it finds is checked against the record that shows, so a staged or an
-outdated line of it tells nothing.
+The index holds keyed hashes, and is a hint: what it finds is checked against what is known of the family now, so a
+staged or an outdated line of it tells nothing.
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
-
-from sevres_familles.families.resources import Families
 
 
 def canonical(email: str) -> str:
@@ -30,13 +28,12 @@ class EmailIndex(Persistent):
         for email in emails:
             self._lines.insert((_hash(key, email), code))
 
-    def codes(self, key: bytes, families: Families, email: str) -> Iterator[str]:
-        """Find the codes of the families whose record holds an address."""
+    def codes(self, key: bytes, email: str, emails_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
+        """Find the codes of the families that use an address; ``emails_of`` gives those of a code."""
         wanted = canonical(email)
         hashed = _hash(key, email)
         for line in self._lines.keys(min=(hashed, ""), max=(hashed, "\U0010ffff")):
-            family = families[line[1]] if line[1] in families else None
-            if family is not None and family.record and wanted in map(canonical, family.record.emails()):
+            if wanted in map(canonical, emails_of(line[1])):
                 yield line[1]
 
 

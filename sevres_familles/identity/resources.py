@@ -1,0 +1,117 @@
+"""What is kept of a family's way in: hashes of its passwords, its open sessions, the links it was sent.
+
+`Credentials` have no address: they stand in ``portal.stores["credentials"]``, by family code, made when first needed.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from persistent import Persistent
+
+from sevres_familles.identity.tokens import digest
+
+#: Sessions kept for a family; a further sign-in ends the oldest.
+MOST_SESSIONS = 20
+#: How long a session is good for what else asks for the password again.
+FRESH = timedelta(minutes=15)
+
+
+class Scope(StrEnum):
+    """What a session opens: everything of the family, or the choice of a password alone."""
+
+    FAMILY = "family"
+    ACTIVATION = "activation"
+
+
+class Session(NamedTuple):
+    """An open session."""
+
+    opened_at: datetime
+    scope: Scope
+
+    def is_fresh(self, at: datetime) -> bool:
+        """Tell whether a password was typed a few minutes ago."""
+        return at < self.opened_at + FRESH
+
+
+class PrintedPassword(NamedTuple):
+    """The provisional password that stands on an invoice: its slow hash, and whether it served."""
+
+    hashed: str
+    issued_at: datetime
+    spent: bool = False
+
+    def is_good(self, at: datetime, life: timedelta) -> bool:
+        """Tell whether it still opens something."""
+        return not self.spent and at < self.issued_at + life
+
+
+class SentLink(NamedTuple):
+    """A link that was sent to ``email``: the hash of its token.
+
+    ``password`` is the hash of the password hash of that moment, so that a link dies with the password it replaces.
+    """
+
+    digest: bytes
+    email: str
+    sent_at: datetime
+    password: bytes
+
+    def is_good(self, at: datetime, life: timedelta) -> bool:
+        """Tell whether it is young enough."""
+        return at < self.sent_at + life
+
+
+class Credentials(Persistent):
+    """A family's passwords, sessions and links."""
+
+    #: The family's own password, as Argon2 writes it; none until it chose one.
+    password: str | None = None
+    printed: PrintedPassword | None = None
+    #: The address that the family confirmed.
+    email: str | None = None
+    #: The last links that were sent, to choose a password and to confirm an address.
+    reset: SentLink | None = None
+    confirmation: SentLink | None = None
+    #: Open sessions, by hash of their ticket.
+    sessions: Mapping[bytes, Session]
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.sessions = {}
+
+    @property
+    def password_digest(self) -> bytes:
+        """What a link is bound to: it changes with the password."""
+        return digest(self.password or "")
+
+    def open_session(self, ticket: str, session: Session, life: timedelta) -> None:
+        """Keep a new session, and drop those that are over."""
+        alive = [(key, each) for key, each in self.sessions.items() if session.opened_at < each.opened_at + life]
+        self.sessions = dict([*alive, (digest(ticket), session)][-MOST_SESSIONS:])
+
+    def session(self, ticket: str, at: datetime, life: timedelta) -> Session | None:
+        """Find the session of a ticket; none when it was ended, or is too old."""
+        session = self.sessions.get(digest(ticket))
+        return session if session is not None and at < session.opened_at + life else None
+
+    def end_session(self, ticket: str) -> None:
+        """End one session."""
+        self.sessions = {key: each for key, each in self.sessions.items() if key != digest(ticket)}
+
+    def end_sessions(self) -> None:
+        """End all sessions."""
+        self.sessions = {}
+
+    def set_password(self, hashed: str) -> None:
+        """Set the family's own password.
+
+        The printed one has served, the links sent before are dead, and every session ends (requirements I5, I6, I11).
+        """
+        self.password = hashed
+        if self.printed is not None:
+            self.printed = self.printed._replace(spent=True)
+        self.reset = None
+        self.end_sessions()

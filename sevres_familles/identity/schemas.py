@@ -1,0 +1,130 @@
+"""What the forms of identity carry."""
+
+from typing import Any
+
+import colander
+from deform.widget import HiddenWidget, PasswordWidget, TextInputWidget
+
+from sevres_familles.identity.passwords import LONGEST
+
+#: Characters that stand in no address that we write to, controls and line ends among them (requirements S24).
+_NEVER = r"@\s\x00-\x1f\x7f<>()\[\],;:\\\""
+_EMAIL = rf"[^{_NEVER}]{{1,64}}@(?:[^{_NEVER}.]{{1,63}}\.){{1,8}}[^{_NEVER}.]{{2,63}}"
+_EMAIL_IS_WRONG = "Cette adresse e-mail n’est pas complète. Exemple\u00a0: nom@exemple.fr"
+
+
+def _password_field(**options: Any) -> colander.SchemaNode:
+    """Make the field of a password.  Spaces count, at both ends too: nothing is taken off."""
+    attributes = {"autocomplete": options.pop("autocomplete"), "spellcheck": "false", "autocapitalize": "none"}
+    return colander.SchemaNode(
+        colander.String(),
+        widget=PasswordWidget(strip=False, attributes=attributes),
+        validator=colander.Length(
+            max=LONGEST, max_err=f"Ce mot de passe est trop long\u00a0: {LONGEST} caractères au plus."
+        ),
+        **options,
+    )
+
+
+def _email_field() -> colander.SchemaNode:
+    return colander.SchemaNode(
+        colander.String(),
+        title="Votre e-mail",
+        description="Exemple\u00a0: nom@exemple.fr",
+        widget=TextInputWidget(attributes={"type": "email", "autocomplete": "email", "autocapitalize": "none"}),
+        validator=colander.All(
+            colander.Length(max=254, max_err=_EMAIL_IS_WRONG),
+            colander.Regex(rf"\A{_EMAIL}\Z", _EMAIL_IS_WRONG),
+        ),
+        missing_msg="Indiquez votre adresse e-mail. Exemple\u00a0: nom@exemple.fr",
+    )
+
+
+@colander.deferred
+def _where_the_code_stands(node: colander.SchemaNode, keywords: dict[str, Any]) -> str:
+    example = keywords["request"].town.code_example
+    kind = "chiffres" if example.isdigit() else "caractères"
+    return f"{len(example)} {kind}, en bas de votre facture. Exemple\u00a0: {example}"
+
+
+class SignInSchema(colander.Schema):
+    """Code d’accès and password; where to go back to."""
+
+    code = colander.SchemaNode(
+        colander.String(),
+        title="Code d’accès",
+        description=_where_the_code_stands,
+        preparer=lambda typed: "".join(typed.split()) if typed else typed,
+        widget=TextInputWidget(
+            css_class="short code",
+            attributes={"autocomplete": "username", "inputmode": "numeric", "autocapitalize": "none"},
+        ),
+        validator=colander.Length(max=20, max_err="Ce code d’accès est trop long. Recopiez celui de votre facture."),
+        missing_msg="Tapez votre code d’accès. Il est en bas de votre facture.",
+    )
+    mdp = _password_field(
+        title="Mot de passe",
+        description="La première fois, celui de la facture. Ensuite, celui que vous avez choisi.",
+        autocomplete="current-password",
+        missing_msg="Tapez votre mot de passe.",
+    )
+    retour = colander.SchemaNode(
+        colander.String(), widget=HiddenWidget(), missing="", validator=colander.Length(max=2000)
+    )
+
+
+class NewPasswordSchema(colander.Schema):
+    """A new password, twice."""
+
+    n1 = _password_field(
+        title="Nouveau mot de passe",
+        description="12 caractères au moins. 15 ou plus, c’est mieux.",
+        autocomplete="new-password",
+        missing_msg="Choisissez un mot de passe.",
+    )
+    n2 = _password_field(
+        title="Le même, une seconde fois",
+        autocomplete="new-password",
+        missing_msg="Tapez le même mot de passe une seconde fois.",
+    )
+
+
+def _current_password(**options: Any) -> colander.SchemaNode:
+    return _password_field(
+        title="Mot de passe actuel",
+        autocomplete="current-password",
+        missing_msg="Tapez votre mot de passe actuel.",
+        **options,
+    )
+
+
+def _leave_current_out(node: colander.SchemaNode, keywords: dict[str, Any]) -> None:
+    """Leave the current password out where the page does not ask for it."""
+    if not keywords["asks_current"]:
+        del node["actuel"]
+
+
+class ChangePasswordSchema(NewPasswordSchema):
+    """The current password, and a new one, twice."""
+
+    after_bind = staticmethod(_leave_current_out)
+
+    actuel = _current_password(insert_before="n1")
+
+
+class AskIdentifiersSchema(colander.Schema):
+    """The address that forgotten identifiers are sent to."""
+
+    email = _email_field()
+
+
+class AskConfirmationSchema(AskIdentifiersSchema):
+    """The address to confirm, and the current password when the session is not a fresh one."""
+
+    after_bind = staticmethod(_leave_current_out)
+
+    actuel = _current_password()
+
+
+class NoSchema(colander.Schema):
+    """A form that is a button alone."""

@@ -1,0 +1,1 @@
+"""Pages of identity: Connexion and its end, passwords, forgotten identifiers, the family's e-mail address."""
