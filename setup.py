@@ -63,7 +63,7 @@ setup(
     extras_require={"demo": DEMO, "test": DEMO + TEST},
     entry_points={
         "paste.app_factory": ["main = sevres_familles:main"],
-        "paste.server_factory": ["server = sevres_familles.web.server:serve"],
+        "paste.server_runner": ["server = sevres_familles.web.server:serve"],
         "zodburi.resolvers": ["embedded = sevres_familles.web.storage:resolve_embedded"],
         "console_scripts": [
             "sevres-init = sevres_familles.web.scripts:init",

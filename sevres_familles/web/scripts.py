@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import transaction
-from pyramid.paster import bootstrap, get_appsettings, setup_logging
-from pyramid.request import Request
+from pyramid.paster import get_app, get_appsettings, setup_logging
+from pyramid.request import Request, apply_request_extensions
+from pyramid.threadlocal import RequestContext
 
 from sevres_familles.web.evolution import evolve
 from sevres_familles.web.root import Portal
@@ -26,22 +27,20 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def opened(ini: str) -> Iterator[Request]:
-    """Open the portal for a command: a request whose links are right, and whose ``tm`` the command drives.
+    """Open the portal for a command: a request whose links are those that families see.
 
-    The database is closed at the end, whatever happens.
+    It opens no connection: a command opens its own, for as long as a transaction.  The databases are closed at the end.
     """
     setup_logging(ini)
-    env = bootstrap(ini)
-    request: Request = env["request"]
-    public = request.registry.settings_of_portal.public_url
-    scheme, _, host = public.partition("://")
-    request.environ["wsgi.url_scheme"], request.host = scheme, host
-    request.context = None
+    registry = get_app(ini).registry
+    request = Request.blank("/", base_url=registry.settings_of_portal.public_url)
+    request.registry, request.context = registry, None
+    apply_request_extensions(request)
     try:
-        yield request
+        with RequestContext(request):
+            yield request
     finally:
-        env["closer"]()
-        for database in request.registry._zodb_databases.values():
+        for database in registry._zodb_databases.values():
             database.close()
 
 

@@ -12,7 +12,7 @@ from sevres_familles.web.settings import expansion
 
 
 def serve(app: Any, global_config: dict[str, str], listen: str, **options: Any) -> None:
-    """Serve the portal (PasteDeploy's ``server_factory``).
+    """Serve the portal (PasteDeploy's ``server_runner``).
 
     On SIGTERM the requests under way end and the databases are closed.
     """
