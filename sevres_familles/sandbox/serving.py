@@ -53,10 +53,12 @@ def loopback_pages(handler: Handler, registry: Any) -> Handler:
 
     def answer(request: Request) -> Response:
         if _is_foreign(request):
-            response = Response("Adresse refusée.", status=403, charset="utf-8")
-            response.content_type = "text/plain"
+            response = _refusal("Adresse refusée.", 403)
         else:
-            response = handler(request)
+            try:
+                response = handler(request)
+            except UnicodeDecodeError:  # an address whose bytes are no text
+                response = _refusal("Adresse illisible.", 400)
         headers = response.headers
         headers.setdefault("Content-Security-Policy", content_policy())
         headers.setdefault("Cache-Control", "no-store")
@@ -66,6 +68,10 @@ def loopback_pages(handler: Handler, registry: Any) -> Handler:
         return response
 
     return answer
+
+
+def _refusal(text: str, status: int) -> Response:
+    return Response(text, status=status, content_type="text/plain", charset="utf-8")
 
 
 def _is_foreign(request: Request) -> bool:

@@ -19,6 +19,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.client import HTTPConnection
 from pathlib import Path
@@ -204,8 +205,8 @@ class Mailbox(Process):
     def mails(self, to: str = "") -> list[EmailMessage]:
         """The mails it has, whole, the newest first; those of one recipient if named."""
         folder = Folder(self.folder)
-        kept = [folder.mail(mail.name) for mail in folder.latest(500, to)]
-        return [mail.message for mail in kept if mail]
+        kept = [folder.content(mail.name) for mail in folder.latest(500, to)]
+        return [message_from_bytes(content, policy=policy.default) for content in kept if content]
 
     def wait_for_mail(self, to: str, seconds: float = PATIENCE) -> EmailMessage:
         """The newest mail of a recipient, as soon as there is one."""

@@ -3,6 +3,9 @@
 The name of a file is the moment of its arrival, so that the order of the names is that of
 the mails, and the folder needs no index. Whom it came from and for whom, as the sender told
 the SMTP door, is written above its own headers: a blind copy is nowhere else.
+
+Mails are read by the older of Python's two parsers (``compat32``): the newer one fails on
+some broken addresses, and one broken mail would hide all others.
 """
 
 import re
@@ -10,8 +13,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email import policy
-from email.message import EmailMessage
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from pathlib import Path
 
@@ -30,17 +34,37 @@ class Kept:
     """A mail in the folder: its name, and its headers or the whole of it."""
 
     name: str
-    message: EmailMessage
+    message: Message
 
     @property
     def recipients(self) -> str:
         """Return the addresses it was sent to, hidden ones included."""
-        return str(self.message[RECIPIENT_HEADER] or "")
+        return header_of(self.message, RECIPIENT_HEADER)
+
+    @property
+    def sender(self) -> str:
+        """Return who it says it is from."""
+        return header_of(self.message, "From")
+
+    @property
+    def subject(self) -> str:
+        """Return what it says it is about."""
+        return header_of(self.message, "Subject")
 
     @property
     def arrived_at(self) -> float:
         """Return when it came, in seconds since 1970."""
         return int(self.name[:20]) / 1e9
+
+
+def header_of(message: Message, name: str) -> str:
+    """Return a header as one line for people, whatever is written there."""
+    value = message.get(name, "")
+    try:
+        text = str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        text = str(value)
+    return " ".join(text.encode(errors="replace").decode().split())
 
 
 class Folder:
@@ -79,20 +103,26 @@ class Folder:
                     break
         return found
 
-    def mail(self, name: str) -> Kept | None:
-        """Return a whole mail, none if there is no such one."""
+    def content(self, name: str) -> bytes | None:
+        """Return a mail as it came, none if there is no such one."""
         if not _NAME.fullmatch(name):
             return None
         try:
-            content = self._file(name).read_bytes()
+            return self._file(name).read_bytes()
         except FileNotFoundError:
             return None
-        return Kept(name, BytesParser(EmailMessage, policy=policy.default).parsebytes(content))
+
+    def mail(self, name: str) -> Kept | None:
+        """Return a whole mail, none if there is no such one."""
+        content = self.content(name)
+        if content is None:
+            return None
+        return Kept(name, BytesParser().parsebytes(content))
 
     def _headers(self, name: str) -> Kept | None:
         try:
             with self._file(name).open("rb") as content:
-                headers = BytesHeaderParser(EmailMessage, policy=policy.default).parse(content)
+                headers = BytesHeaderParser().parse(content)
         except FileNotFoundError:  # forgotten meanwhile
             return None
         return Kept(name, headers)

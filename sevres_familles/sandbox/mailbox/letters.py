@@ -1,8 +1,10 @@
 """Read a mail for people: its text with its links, and what is attached to it."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import Message
+from itertools import islice
 
 #: An address that a reader may follow. What ends a sentence does not end an address.
 _LINK = re.compile(r"https?://[^\s<>\"'«»]+[^\s<>\"'«».,;:!?)]")
@@ -18,10 +20,9 @@ class Attachment:
     size: int
 
 
-def text_of(message: EmailMessage) -> str:
+def text_of(message: Message) -> str:
     """Return the plain text of a mail; empty when it has none."""
-    body = message.get_body(("plain",))
-    return decoded(body) if isinstance(body, EmailMessage) else ""
+    return next((decoded(part) for part in leaves(message) if _is_text(part)), "")
 
 
 def pieces_of(text: str) -> list[tuple[str, bool]]:
@@ -34,36 +35,53 @@ def pieces_of(text: str) -> list[tuple[str, bool]]:
     return [*pieces, (text[start:], False)]
 
 
-def attachments_of(message: EmailMessage) -> list[Attachment]:
+def attachments_of(message: Message) -> list[Attachment]:
     """Return what is attached to a mail, in its order."""
-    return [
-        Attachment(number, name_of(part, number), part.get_content_type(), len(content_of(part)))
-        for number, part in enumerate(message.iter_attachments())
-    ]
+    return [_about(part, number) for number, part in enumerate(_attached(message))]
 
 
-def attachment(message: EmailMessage, number: int) -> tuple[Attachment, bytes] | None:
+def attachment(message: Message, number: int) -> tuple[Attachment, bytes] | None:
     """Return one attached file and its content, none if there is no such one."""
-    for found, part in enumerate(message.iter_attachments()):
-        if found == number:
-            content = content_of(part)
-            return Attachment(number, name_of(part, number), part.get_content_type(), len(content)), content
-    return None
+    part = next(islice(_attached(message), number, None), None)
+    return (_about(part, number), content_of(part)) if part is not None else None
 
 
-def name_of(part: EmailMessage, number: int) -> str:
+def leaves(message: Message) -> Iterator[Message]:
+    """Yield the parts that hold something. A mail within a mail is one such part."""
+    if message.get_content_maintype() != "multipart":
+        yield message
+        return
+    payload = message.get_payload()
+    for part in payload if isinstance(payload, list) else ():
+        if isinstance(part, Message):
+            yield from leaves(part)
+
+
+def _is_text(part: Message) -> bool:
+    return part.get_content_type() == "text/plain" and part.get_content_disposition() != "attachment"
+
+
+def _attached(message: Message) -> Iterator[Message]:
+    return (part for part in leaves(message) if part.get_content_disposition() == "attachment")
+
+
+def _about(part: Message, number: int) -> Attachment:
+    return Attachment(number, name_of(part, number), part.get_content_type(), len(content_of(part)))
+
+
+def name_of(part: Message, number: int) -> str:
     """Return the name of an attached file, harmless as a name on any disk."""
     name = re.sub(r"[^\w. ()°-]", "_", part.get_filename() or "").strip(" .")
     return name[:100] or f"piece-{number + 1}"
 
 
-def content_of(part: EmailMessage) -> bytes:
+def content_of(part: Message) -> bytes:
     """Return the bytes of an attached file."""
     content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else part.as_bytes()
+    return content if isinstance(content, bytes) else part.as_string().encode(errors="replace")
 
 
-def decoded(part: EmailMessage) -> str:
+def decoded(part: Message) -> str:
     """Return the text of a part, whatever it claims its alphabet is."""
     content = content_of(part)
     try:

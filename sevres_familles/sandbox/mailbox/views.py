@@ -36,7 +36,7 @@ def show_mail(request: Request) -> Values:
     text = text_of(mail.message)
     return {
         **_line(mail),
-        "sender": str(mail.message["From"] or ""),
+        "sender": mail.sender,
         "pieces": pieces_of(text) if text else [],
         "attachments": attachments_of(mail.message),
     }
@@ -45,8 +45,11 @@ def show_mail(request: Request) -> Values:
 @view_config(route_name="source", request_method="GET")
 def give_source(request: Request) -> Response:
     """Give a mail as it came, to open in a mail program."""
-    mail = _mail(request)
-    return _download(mail.message.as_bytes(), f"{mail.name}.eml")
+    name = request.matchdict["name"]
+    content = _folder(request).content(name)
+    if content is None:
+        raise HTTPNotFound
+    return _download(content, f"{name}.eml")
 
 
 @view_config(route_name="attachment", request_method="GET")
@@ -83,13 +86,6 @@ def show_wrong_method(error: PredicateMismatch, request: Request) -> Values:
     return {"title": "Demande non admise", "text": "Cette boîte se lit seulement. Les courriers y entrent par SMTP."}
 
 
-@exception_view_config(UnicodeDecodeError, renderer=TEMPLATES + "message.pt")
-def show_unreadable(error: UnicodeDecodeError, request: Request) -> Values:
-    """Say that the address cannot be read."""
-    request.response.status_int = 400
-    return {"title": "Adresse illisible", "text": "Cette adresse ne peut pas être lue."}
-
-
 def _folder(request: Request) -> Folder:
     folder: Folder = request.registry.folder
     return folder
@@ -106,7 +102,7 @@ def _line(mail: Kept) -> Values:
     return {
         "name": mail.name,
         "recipients": mail.recipients,
-        "subject": str(mail.message["Subject"] or "(sans objet)"),
+        "subject": mail.subject or "(sans objet)",
         "arrived_at": day_and_time(mail.arrived_at),
     }
 
