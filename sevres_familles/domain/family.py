@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sevres_familles.domain.packing import pack, unpack
 
 
 class Address(NamedTuple):
@@ -61,3 +63,23 @@ class FamilyRecord(NamedTuple):
         for guardian in self.guardians:
             if guardian.work_email:
                 yield guardian.work_email
+
+
+def pack_record(record: FamilyRecord) -> str:
+    """Write a record as one text; equal records give equal texts."""
+    children = [(child.first_name, child.born_on and child.born_on.isoformat()) for child in record.children]
+    return pack([record.guardians, children])
+
+
+def unpack_record(text: str) -> FamilyRecord:
+    """Read a record back."""
+    guardians, children = unpack(text)
+    return FamilyRecord(
+        tuple(map(_unpack_guardian, guardians)),
+        tuple(Child(first_name, born and date.fromisoformat(born)) for first_name, born in children),
+    )
+
+
+def _unpack_guardian(fields: list[Any]) -> Guardian:
+    guardian = Guardian(*fields)
+    return guardian._replace(address=Address(*guardian.address))

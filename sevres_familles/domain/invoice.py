@@ -4,12 +4,13 @@ The billing software owns invoices: number, lines and total never change here.  
 file, less those of our payments that the file does not count yet.  The state is computed, never stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sevres_familles.domain.money import Money, total
+from sevres_familles.domain.packing import pack, unpack
 
 
 class BillingState(StrEnum):
@@ -70,12 +71,28 @@ class InvoiceFacts(NamedTuple):
     lines: tuple[InvoiceLine, ...]
 
 
+class CountedPayment(NamedTuple):
+    """One of our payments that the file has taken off already, for the sum that it took off."""
+
+    reference: str
+    amount: Money
+
+
 class BillingFigures(NamedTuple):
-    """What the last file says is left to pay, in which state, counting which of our payments (by reference)."""
+    """What the last file says is left to pay, in which state, counting which of our payments.
+
+    A payment is counted for a sum, which stays: when the bank gives money back afterwards, the family owes it again
+    until the file says otherwise.
+    """
 
     remaining: Money
     state: BillingState
-    counted: frozenset[str] = frozenset()
+    counted: tuple[CountedPayment, ...] = ()
+
+    @property
+    def billed(self) -> Money:
+        """What billing asks for, before any payment of ours: what *facturation* entries of the invoice sum up to."""
+        return self.remaining + total(each.amount for each in self.counted)
 
 
 class InvoiceStatus(NamedTuple):
@@ -98,9 +115,7 @@ def left_to_pay(figures: BillingFigures, payments: Mapping[str, Money]) -> Money
 
     Negative when the family paid more than it owed.
     """
-    if not payments:
-        return figures.remaining
-    return figures.remaining - total(amount for reference, amount in payments.items() if reference not in figures.counted)
+    return figures.billed - total(payments.values())
 
 
 def status_of(
@@ -135,3 +150,60 @@ def _state(
     if today > due_on:
         return InvoiceState.LATE
     return InvoiceState.PART_PAID if due < invoiced else InvoiceState.DUE
+
+
+def pack_head(facts: InvoiceFacts) -> str:
+    """Write the facts of an invoice but its lines."""
+    dates = facts.issued_on.isoformat(), facts.due_on.isoformat()
+    return pack([*facts.key, facts.label, facts.lot, *dates, facts.period, facts.total.cents])
+
+
+def pack_lines(lines: Iterable[InvoiceLine]) -> str:
+    """Write lines of an invoice."""
+    return pack([[*line[:3], line.unit_price.cents, line.amount.cents, line.deductible] for line in lines])
+
+
+def pack_facts(head: str, *lines: str) -> str:
+    """Put together the facts of an invoice from its head and its lines, packed.
+
+    Equal facts give equal texts, so that an import compares and stores them without making an object of each line.
+    """
+    return f"[{head},[{','.join(each[1:-1] for each in lines)}]]"
+
+
+def unpack_facts(text: str) -> InvoiceFacts:
+    """Read the facts of an invoice back."""
+    (exercice, number, label, lot, issued, due, period, cents), lines = unpack(text)
+    return InvoiceFacts(
+        key=InvoiceKey(exercice, number),
+        label=label,
+        lot=lot,
+        issued_on=date.fromisoformat(issued),
+        due_on=date.fromisoformat(due),
+        period=period,
+        total=Money(cents),
+        lines=tuple(map(_unpack_line, lines)),
+    )
+
+
+def _unpack_line(fields: list[Any]) -> InvoiceLine:
+    child, activity, quantity, unit_price, amount, deductible = fields
+    return InvoiceLine(child, activity, quantity, Money(unit_price), Money(amount), deductible)
+
+
+#: `BillingFigures` as they are stored: cents, state, and references with cents.
+PackedFigures = tuple[Any, ...]
+
+
+def pack_figures(figures: BillingFigures) -> PackedFigures:
+    """Write figures as plain values: equal figures give equal values."""
+    counted = tuple((each.reference, each.amount.cents) for each in figures.counted)
+    return (figures.remaining.cents, str(figures.state), *counted)
+
+
+def unpack_figures(packed: PackedFigures) -> BillingFigures:
+    """Read figures back."""
+    cents, state, *counted = packed
+    return BillingFigures(
+        Money(cents), BillingState(state), tuple(CountedPayment(reference, Money(sum_)) for reference, sum_ in counted)
+    )

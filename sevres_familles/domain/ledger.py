@@ -7,13 +7,13 @@ in which an entry carries its sequence, the hash of the one before, and its own 
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.packing import pack, unpack
 
 #: What the first entry of a journal carries as the hash of the one before.
 GENESIS = bytes(32)
@@ -70,13 +70,35 @@ class BrokenChain(Exception):
 
 def digest_of(sequence: int, draft: Draft, previous: bytes) -> bytes:
     """Hash an entry: SHA-256 of the hash before it and of its canonical JSON."""
-    content = json.dumps(
-        [sequence, draft.at.astimezone(UTC).isoformat(), draft.kind, draft.debit, draft.credit]
-        + [draft.amount.cents, draft.invoice, draft.document],
-        ensure_ascii=False,
-        separators=(",", ":"),
+    return hashlib.sha256(previous + _canonical(sequence, draft).encode()).digest()
+
+
+def _canonical(sequence: int, draft: Draft) -> str:
+    return pack(
+        (sequence, draft.at.astimezone(UTC).isoformat(), draft.kind, draft.debit, draft.credit)
+        + (draft.amount.cents, draft.invoice, draft.document)
     )
-    return hashlib.sha256(previous + content.encode()).digest()
+
+
+def pack_entry(entry: Entry) -> str:
+    """Write an entry as one line: the hash before it, its own, and the canonical JSON that was hashed."""
+    return f"{entry.previous.hex()} {entry.digest.hex()} {_canonical(entry.sequence, entry.draft)}"
+
+
+def unpack_entry(line: str) -> Entry:
+    """Read an entry back, as it was written."""
+    previous, digest, content = line.split(" ", 2)
+    sequence, at, kind, debit, credit, cents, invoice, document = unpack(content)
+    draft = Draft(
+        at=datetime.fromisoformat(at),
+        kind=EntryKind(kind),
+        debit=LedgerAccount(debit),
+        credit=LedgerAccount(credit),
+        amount=Money(cents),
+        invoice=invoice,
+        document=document,
+    )
+    return Entry(sequence, draft, bytes.fromhex(previous), bytes.fromhex(digest))
 
 
 def append(entries: Sequence[Entry], draft: Draft) -> tuple[Entry, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from persistent import Persistent
 from pyramid.authorization import Allow
 
-from sevres_familles.domain.family import FamilyRecord
+from sevres_familles.domain.family import FamilyRecord, pack_record, unpack_record
 from sevres_familles.web.container import Container, Node
 from sevres_familles.web.security import DENY_ALL, Permission, family_principal
 
@@ -62,13 +62,13 @@ class Families(Container):
         :raises KeyError: when there is none.
         """
         family: Family = super().__getitem__(code)
-        if family.record is None:
+        if family.packed_record is None:
             raise KeyError(code)
         return family
 
     def __contains__(self, code: str) -> bool:
         family = self._nodes.get(code)
-        return family is not None and family.record is not None
+        return family is not None and family.packed_record is not None
 
     def staged(self, code: str) -> "Family | None":
         """Find a family for an import, shown or not."""
@@ -83,8 +83,8 @@ class Family(Node):
 
     crumb = "Accueil"
 
-    #: The record that shows, unless ``staged`` holds a later one.
-    _record: FamilyRecord | None = None
+    #: The record that shows, unless ``staged`` holds a later one: packed, as `domain.family` writes it.
+    _record: str | None = None
     _staged: Staged | None = None
 
     def __init__(self, code: str, lots: Lots) -> None:
@@ -111,19 +111,25 @@ class Family(Node):
         return self.nodes[name]
 
     @property
-    def record(self) -> FamilyRecord | None:
-        """The record that shows; none for a family whose import is not published."""
+    def packed_record(self) -> str | None:
+        """The record that shows, as it is stored; none for a family whose import is not published."""
         if self._staged is not None and self.lots.shows(self._staged.lot):
             return self._staged.value  # type: ignore[no-any-return]
         return self._record
 
+    @property
+    def record(self) -> FamilyRecord | None:
+        """The record that shows; none for a family whose import is not published."""
+        packed = self.packed_record
+        return unpack_record(packed) if packed is not None else None
+
     def stage(self, lot: int, record: FamilyRecord) -> None:
         """Write a record that shows when the lot is published."""
-        self._record = self.record
-        self._staged = Staged(lot, record)
+        self._record = self.packed_record
+        self._staged = Staged(lot, pack_record(record))
 
     def unstage(self) -> bool:
         """Take away what an import that died left, and tell whether the family itself is to go."""
         if self._staged is not None and not self.lots.shows(self._staged.lot):
             self._staged = None
-        return self.record is None
+        return self._record is None and self._staged is None

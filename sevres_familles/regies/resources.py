@@ -1,16 +1,30 @@
 """Nodes of the régies area: régies, family accounts, invoices, and the journals of an account's ledger."""
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from persistent import Persistent
 
 from sevres_familles.domain import ledger
-from sevres_familles.domain.invoice import BillingFigures, InvoiceFacts, InvoiceStatus, left_to_pay, status_of
+from sevres_familles.domain.invoice import (
+    BillingFigures,
+    InvoiceFacts,
+    InvoiceStatus,
+    PackedFigures,
+    left_to_pay,
+    pack_facts,
+    pack_figures,
+    pack_head,
+    pack_lines,
+    status_of,
+    unpack_facts,
+    unpack_figures,
+)
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.families.resources import Family, Lots, Staged
-from sevres_familles.web.container import Container, Node
+from sevres_familles.web.container import Container, Node, Part
 from sevres_familles.web.security import DENY_ALL
 from sevres_familles.web.town import RegieDescription
 
@@ -44,31 +58,54 @@ class Regie(Node):
 
 
 class Journal(Persistent):
-    """A chain of entries of an account.  ``staged`` is where the entries of an unpublished lot begin."""
+    """A chain of entries of an account, each stored as one line.
 
-    entries: tuple[ledger.Entry, ...] = ()
+    ``staged`` is how many entries count while its lot is not published.
+    """
+
+    lines: tuple[str, ...] = ()
     staged: Staged | None = None
+    _v_entries: tuple[ledger.Entry, ...] | None = None
 
-    def append(self, draft: ledger.Draft) -> None:
-        """Write an entry that counts at once."""
-        self.entries = ledger.append(self.entries, draft)
+    @property
+    def entries(self) -> tuple[ledger.Entry, ...]:
+        """Every entry, those of an unpublished lot included."""
+        if self._v_entries is None:
+            self._v_entries = tuple(map(ledger.unpack_entry, self.lines))
+        return self._v_entries
 
-    def stage(self, lot: int, draft: ledger.Draft) -> None:
-        """Write an entry that counts when its lot is published."""
+    def append(self, *drafts: ledger.Draft) -> None:
+        """Write entries that count at once."""
+        added: tuple[ledger.Entry, ...] = tuple(map(ledger.unpack_entry, self.lines[-1:]))
+        last = len(added)
+        for draft in drafts:
+            added = ledger.append(added, draft)
+        self._set_lines((*self.lines, *map(ledger.pack_entry, added[last:])))
+
+    def stage(self, lot: int, *drafts: ledger.Draft) -> None:
+        """Write entries that count when their lot is published."""
         if self.staged is None or self.staged.lot != lot:
-            self.staged = Staged(lot, len(self.entries))
-        self.append(draft)
+            self.staged = Staged(lot, len(self.lines))
+        self.append(*drafts)
 
     def counted(self, lots: Lots) -> tuple[ledger.Entry, ...]:
         """Give the entries that count."""
-        if self.staged is not None and not lots.shows(self.staged.lot):
-            return self.entries[: self.staged.value]
-        return self.entries
+        return self.entries[: self._count(lots)]
 
     def unstage(self, lots: Lots) -> None:
         """Take away the entries that an import that died left: they never counted."""
-        self.entries = self.counted(lots)
-        self.staged = None
+        count = self._count(lots)
+        if count is not None:
+            self._set_lines(self.lines[:count])
+            self.staged = None
+
+    def _set_lines(self, lines: tuple[str, ...]) -> None:
+        self.lines = lines
+        self._v_entries = None
+
+    def _count(self, lots: Lots) -> int | None:
+        """Tell how many entries count, or none when all do."""
+        return self.staged.value if self.staged is not None and not lots.shows(self.staged.lot) else None
 
 
 class FamilyAccounts(Node):
@@ -100,8 +137,16 @@ class FamilyAccounts(Node):
         if account is None:
             account = FamilyAccount(regie, lot, lots)
             account.__name__, account.__parent__ = name, self
-            self.accounts = {**self.accounts, name: account}
+            self.accounts = dict(sorted({**self.accounts, name: account}.items()))
         return account
+
+    def unstage(self, lots: Lots) -> None:
+        """Take away what an import that died left."""
+        shown = {name: account for name, account in self.accounts.items() if lots.shows(account.born)}
+        if len(shown) < len(self.accounts):
+            self.accounts = shown
+        for account in shown.values():
+            account.unstage()
 
 
 class FamilyAccount(Node):
@@ -172,36 +217,62 @@ class FamilyAccount(Node):
 
     def add_invoice(self, invoice: "Invoice") -> None:
         """Put an invoice that an import brings."""
-        name = str(invoice.facts.key)
-        invoice.__name__, invoice.__parent__ = name, self
-        self.invoices[name] = invoice
-        self._p_changed = True
+        invoice.__parent__ = self
+        self.invoices[invoice.__name__ or ""] = invoice
 
     def unstage(self) -> None:
         """Take away what an import that died left."""
-        self.invoices = {name: each for name, each in self.invoices.items() if self.lots.shows(each.born)}
-        for invoice in self.invoices.values():
+        shown = {name: each for name, each in self.invoices.items() if self.lots.shows(each.born)}
+        if len(shown) < len(self.invoices):
+            self.invoices = shown
+        for invoice in shown.values():
             invoice.unstage()
         if self._staged_balance is not None and not self.lots.shows(self._staged_balance.lot):
             self._staged_balance = None
         self.billing.unstage(self.lots)
 
 
-class Invoice(Node):
-    """What one family owes to one régie, by a date.
+class Invoice(Part):
+    """What one family owes to one régie, by a date: a part of its account.
+
+    So whatever writes an invoice writes its account, two payments of one account at once conflict (R3), and a page of
+    many invoices loads one object.
 
     ``payments`` are ours, by reference, refunds taken off; ``open_payment`` is the reference of the one that is under
     way at the bank, which shields the invoice against a second.
     """
 
+    #: `PackedFigures`.
     _staged: Staged | None = None
+    payments: Mapping[str, Money] = MappingProxyType({})
     open_payment: str | None = None
+    #: When that payment was opened, in UTC.
+    open_since: datetime | None = None
+    _v_facts: InvoiceFacts | None = None
 
     def __init__(self, facts: InvoiceFacts, figures: BillingFigures, born: int) -> None:
-        self.facts = facts
-        self._figures = figures
+        self._make(str(facts.key), pack_facts(pack_head(facts), pack_lines(facts.lines)), figures, born)
+
+    @classmethod
+    def made_of(cls, name: str, packed_facts: str, figures: BillingFigures, born: int) -> "Invoice":
+        """Make an invoice from facts that are packed already, as an import has them."""
+        made = cls.__new__(cls)
+        made._make(name, packed_facts, figures, born)
+        return made
+
+    def _make(self, name: str, packed_facts: str, figures: BillingFigures, born: int) -> None:
+        self.__name__ = name
+        self.packed_facts = packed_facts
+        self._figures: PackedFigures = pack_figures(figures)
         self.born = born
-        self.payments: dict[str, Money] = {}
+
+    @property
+    def facts(self) -> InvoiceFacts:
+        """What never changes on it."""
+        facts = self._v_facts
+        if facts is None:
+            facts = self._v_facts = unpack_facts(self.packed_facts)
+        return facts
 
     @property
     def crumb(self) -> str:
@@ -221,14 +292,17 @@ class Invoice(Node):
     @property
     def figures(self) -> BillingFigures:
         """What the last published file says."""
+        return unpack_figures(self._packed_figures())
+
+    def _packed_figures(self) -> PackedFigures:
         if self._staged is not None and self.account.lots.shows(self._staged.lot):
             return self._staged.value  # type: ignore[no-any-return]
         return self._figures
 
     def stage(self, lot: int, figures: BillingFigures) -> None:
         """Write figures that show when the lot is published."""
-        self._figures = self.figures
-        self._staged = Staged(lot, figures)
+        self._figures = self._packed_figures()
+        self._staged = Staged(lot, pack_figures(figures))
 
     def unstage(self) -> None:
         """Take away what an import that died left."""

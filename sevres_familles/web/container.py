@@ -14,6 +14,24 @@ class Node(Persistent):
     __parent__: "Node | None" = None
 
 
+class Part:
+    """A node that is stored within the one it stands in, not in a place of its own in the database.
+
+    Setting an attribute marks that node as changed.  As in persistent objects, what is named ``_v_…`` is not stored.
+    """
+
+    __name__: str | None = None
+    __parent__: Node | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if self.__parent__ is not None and not name.startswith("_v_"):
+            self.__parent__._p_changed = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_v_")}
+
+
 class Container(Node):
     """A node that holds others by name."""
 
