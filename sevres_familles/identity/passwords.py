@@ -101,7 +101,7 @@ def _length(password: str) -> Fault | None:
         count = len(password)
         return Fault(
             Rule.LENGTH,
-            f"Ce mot de passe est trop court : {count} caractère{'s' if count > 1 else ''}. Il en faut 12 au moins.",
+            f"Ce mot de passe est trop court\u00a0: {count} caractère{'s' if count > 1 else ''}. Il en faut 12 au moins.",
         )
     if len(password) > LONGEST:
         return Fault(Rule.LENGTH, f"Ce mot de passe est trop long. Gardez {LONGEST} caractères au plus.")
@@ -116,7 +116,7 @@ def _personal(password: str, personal: Iterable[PersonalWord]) -> Fault | None:
             if name in folded or (len(name) >= _SHORTEST_SPREAD and name in spread):
                 return Fault(
                     Rule.PERSONAL,
-                    f"Ce mot de passe contient {what}, « {name} ». Choisissez des mots sans lien avec vous.",
+                    f"Ce mot de passe contient {what}, «\u00a0{name}\u00a0». Choisissez des mots sans lien avec vous.",
                 )
     return None
 

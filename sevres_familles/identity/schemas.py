@@ -15,10 +15,11 @@ _EMAIL_IS_WRONG = "Cette adresse e-mail n’est pas complète. Exemple\u00a0: no
 
 def _password_field(**options: Any) -> colander.SchemaNode:
     """Make the field of a password.  Spaces count, at both ends too: nothing is taken off."""
-    attributes = {"autocomplete": options.pop("autocomplete"), "spellcheck": "false", "autocapitalize": "none"}
+    attributes = {"spellcheck": "false", "autocapitalize": "none"} | options.pop("attributes")
+    shows = {"shows": options.pop("shows")} if "shows" in options else {}
     return colander.SchemaNode(
         colander.String(),
-        widget=PasswordWidget(strip=False, attributes=attributes),
+        widget=PasswordWidget(strip=False, attributes=attributes, **shows),
         validator=colander.Length(
             max=LONGEST, max_err=f"Ce mot de passe est trop long\u00a0: {LONGEST} caractères au plus."
         ),
@@ -65,7 +66,7 @@ class SignInSchema(colander.Schema):
     mdp = _password_field(
         title="Mot de passe",
         description="La première fois, celui de la facture. Ensuite, celui que vous avez choisi.",
-        autocomplete="current-password",
+        attributes={"autocomplete": "current-password"},
         missing_msg="Tapez votre mot de passe.",
     )
     retour = colander.SchemaNode(
@@ -79,12 +80,14 @@ class NewPasswordSchema(colander.Schema):
     n1 = _password_field(
         title="Nouveau mot de passe",
         description="12 caractères au moins. 15 ou plus, c’est mieux.",
-        autocomplete="new-password",
+        attributes={"autocomplete": "new-password", "aria-describedby": "regles"},
+        shows="mot-de-passe-n1 mot-de-passe-n2",
         missing_msg="Choisissez un mot de passe.",
     )
     n2 = _password_field(
         title="Le même, une seconde fois",
-        autocomplete="new-password",
+        attributes={"autocomplete": "new-password"},
+        shows="",
         missing_msg="Tapez le même mot de passe une seconde fois.",
     )
 
@@ -92,7 +95,7 @@ class NewPasswordSchema(colander.Schema):
 def _current_password(**options: Any) -> colander.SchemaNode:
     return _password_field(
         title="Mot de passe actuel",
-        autocomplete="current-password",
+        attributes={"autocomplete": "current-password"},
         missing_msg="Tapez votre mot de passe actuel.",
         **options,
     )

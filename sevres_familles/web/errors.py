@@ -13,11 +13,12 @@ from pyramid.response import Response
 from transaction.interfaces import TransientError
 
 from sevres_familles.web.root import DatabaseNotReady
+from sevres_familles.web.sessions import has_session
 
 log = logging.getLogger(__name__)
 
 #: First words of addresses behind which everything needs a sign-in, so that nothing there tells whether it exists.
-PROTECTED = frozenset({"familles", "paiements"})
+PROTECTED = frozenset({"familles", "paiements", "mot-de-passe", "confirmer-mon-e-mail"})
 
 _PAGES: Mapping[int, tuple[str, str]] = {
     400: ("Cette demande n’a pas pu être lue", "Revenez à la page précédente, rechargez-la, puis recommencez."),
@@ -60,10 +61,14 @@ def error_page(request: Request, status: int, *, reference: str = "", detail: st
 def not_found(error: HTTPException, request: Request) -> Response:
     """Answer what does not exist, and what is somebody else's, the same way (requirements S2).
 
-    Signed out, every address of a family leads to Connexion, existing or not.
+    Signed out, every address of a family leads to Connexion, existing or not.  Who came in with the printed password is
+    led back to the choice of a password.
     """
-    if request.identity is None and is_protected(request):
+    identity = request.identity
+    if identity is None and is_protected(request):
         return to_sign_in(request)
+    if identity is not None and identity.confined_to and is_protected(request):
+        return HTTPSeeOther(request.resource_url(request.portal, identity.confined_to))
     return error_page(request, 404)
 
 
@@ -85,7 +90,14 @@ def to_sign_in(request: Request) -> Response:
 
 
 def bad_csrf(error: HTTPException, request: Request) -> Response:
-    """Answer a form whose token is not ours: most often a page left open too long."""
+    """Answer a form whose token is not ours: most often a page left open too long, whose session is over."""
+    if isinstance(error, BadCSRFToken) and has_session(request) and request.identity is None:
+        request.session.flash(
+            "Cette page était ouverte depuis trop longtemps\u00a0: la session est terminée. "
+            "Rien n’a été enregistré ni débité. Connectez-vous, puis recommencez.",
+            "warn",
+        )
+        return to_sign_in(request)
     return error_page(
         request,
         400,

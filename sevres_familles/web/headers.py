@@ -46,6 +46,8 @@ def harden(request: Request, response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
+    # A word between a view and pyramid_tm (a refusal that is recorded), which is nobody else's business.
+    response.headers.pop("X-Tm", None)
     return response
 
 

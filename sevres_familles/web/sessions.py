@@ -8,8 +8,8 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
-#: The cookie is written again when it is older than this many seconds, so that most responses set none.
-REISSUE_AFTER = 60
+#: The cookie is written again when this share of the idle time has passed, so that most responses set none.
+_REISSUE_AFTER = 1 / 20
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -25,6 +25,7 @@ def has_session(request: Request) -> bool:
 def includeme(config: Configurator) -> None:
     """Set the session factory."""
     settings = config.registry.settings_of_portal
+    idle = settings.session_idle.total_seconds()
     config.set_session_factory(
         SignedCookieSessionFactory(
             settings.secret("session.key").decode(),
@@ -33,8 +34,8 @@ def includeme(config: Configurator) -> None:
             httponly=True,
             # Lax, not Strict: the return from the bank is a cross-site navigation (requirements S8).
             samesite="Lax",
-            timeout=int(settings.session_idle.total_seconds()),
-            reissue_time=REISSUE_AFTER,
+            timeout=int(idle),
+            reissue_time=int(idle * _REISSUE_AFTER),
             serializer=JSONSerializer(),
         )
     )

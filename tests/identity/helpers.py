@@ -26,7 +26,8 @@ def give_printed_password(portal: Portal, registry: Any, code: str = CODE, at: d
 
 
 def sign_in(browser: TestApp, code: str = CODE, password: str = PASSWORD, **query: str) -> TestResponse:
-    """Sign in by the page, and give the answer, a redirect when it is right."""
+    """Sign in by the page as a new visitor, and give the answer, a redirect when it is right."""
+    browser.reset()
     form = browser.get("/connexion", params=query).forms["connexion"]
     form["code"], form["mdp"] = code, password
     return form.submit(expect_errors=True)

@@ -21,7 +21,7 @@ from sevres_familles.web.security import Permission
 
 _WRONG = (
     "Le code d’accès ou le mot de passe n’est pas le bon. Vérifiez les deux, puis recommencez. "
-    "Si le mot de passe de votre facture ne marche plus, utilisez « Identifiants oubliés »."
+    "Si le mot de passe de votre facture ne marche plus, utilisez «\u00a0Identifiants oubliés\u00a0»."
 )
 _MISTYPED = (
     "Il y a une faute de frappe dans le mot de passe de la facture. "
@@ -61,7 +61,7 @@ class SignIn(ThrottledView):
         days = self.request.portal_settings.printed_password_life.days
         return {
             "title": "Connexion",
-            "forgotten": forgotten.rendered(forgotten.form(), {}),
+            "forgotten": forgotten.rendered(forgotten.form()),
             "example": example,
             "days": days,
         }
