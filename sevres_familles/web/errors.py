@@ -13,7 +13,7 @@ from pyramid.response import Response
 from transaction.interfaces import TransientError
 
 from sevres_familles.web.root import DatabaseNotReady
-from sevres_familles.web.sessions import has_session
+from sevres_familles.web.sessions import has_session, has_timed_out
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def to_sign_in(request: Request) -> Response:
 
 def bad_csrf(error: HTTPException, request: Request) -> Response:
     """Answer a form whose token is not ours: most often a page left open too long, whose session is over."""
-    if isinstance(error, BadCSRFToken) and has_session(request) and request.identity is None:
+    if has_session(request) and has_timed_out(request):
         request.session.flash(
             "Cette page était ouverte depuis trop longtemps\u00a0: la session est terminée. "
             "Rien n’a été enregistré ni débité. Connectez-vous, puis recommencez.",

@@ -4,6 +4,8 @@ The cookie tells how long ago the browser was last seen (idle time); whether the
 the database on every request (`sevres_familles.identity`), so a session can be ended from here.
 """
 
+import time
+
 from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
@@ -20,6 +22,13 @@ def cookie_name(*, secure: bool) -> str:
 def has_session(request: Request) -> bool:
     """Tell whether the browser brought a session, without opening one: public pages stay free of cookies."""
     return cookie_name(secure=request.portal_settings.is_secure) in request.cookies
+
+
+def has_timed_out(request: Request) -> bool:
+    """Tell whether the browser's session was dropped, having been idle for too long."""
+    idle = request.portal_settings.session_idle.total_seconds()
+    over: bool = time.time() - request.session.renewed > idle
+    return over
 
 
 def includeme(config: Configurator) -> None:
