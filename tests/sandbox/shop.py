@@ -30,6 +30,8 @@ class Shop:
         self.url = f"http://127.0.0.1:{port}"
         #: What was posted, message by message.
         self.heard: list[dict[str, str]] = []
+        #: What browsers asked for.
+        self.visits: list[str] = []
         #: What to answer next; 200 when nothing is left.
         self.answers: list[int] = []
         #: Set to let answers go; the shop hesitates while it is not.
@@ -70,6 +72,13 @@ def moment(**since: float) -> str:
 @contextmanager
 def open_shop() -> Iterator[Shop]:
     class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shop.visits.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"<!DOCTYPE html><html lang=fr><title>Boutique</title><h1>Boutique</h1>")
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             shop.may_answer.wait(30)
