@@ -89,7 +89,7 @@ def open_payment(
     :raises NotPayable: when one cannot be paid now, another payment being under way included.
     """
     # A publication that slips in must not let an old amount leave: conflict with it.
-    account._p_jar.readCurrent(account.lots)
+    portal._p_jar.readCurrent(portal.stores["lots"])
     shares = chosen_shares(account, names, french.local(at).date())
     payments: Payments = portal["paiements"]
     departure = _depart(payments, gateway, shares, email=email, return_url=return_url, notify_url=notify_url, at=at)
@@ -169,7 +169,7 @@ def shield(payment: Payment) -> None:
     for share in payment.shares:
         invoice = payment.account.invoices[share.invoice]
         if invoice.open_payment is None:
-            invoice.open_payment = payment.reference
+            invoice.open_payment, invoice.open_since = payment.reference, payment.opened_at
 
 
 def release(portal: Portal, payment: Payment) -> None:
@@ -177,7 +177,7 @@ def release(portal: Portal, payment: Payment) -> None:
     for share in payment.shares:
         invoice = payment.account.invoices[share.invoice]
         if invoice.open_payment == payment.reference:
-            invoice.open_payment = None
+            invoice.open_payment = invoice.open_since = None
     for other in portal["paiements"].of(payment.family_code):
         if other.is_open:
             shield(other)

@@ -83,7 +83,7 @@ class TestOpening:
         ],
     )
     def test_is_refused_for_what_is_not_paid_here(self, portal, registry, figures):
-        invoice(portal)._figures = figures
+        invoice(portal).stage(portal.stores["lots"].published, figures)
 
         with pytest.raises(NotPayable):
             opened(portal, registry)
@@ -176,7 +176,7 @@ class TestMoney:
     @pytest.mark.parametrize("state", [BillingState.CANCELLED, BillingState.SENT_TO_TREASURY, BillingState.PAID_AT_COUNTER])
     def test_money_for_an_invoice_that_went_elsewhere_meanwhile_too(self, portal, registry, state):
         payment = opened(portal, registry)
-        invoice(portal)._figures = BillingFigures(Money(6000), state)
+        invoice(portal).stage(portal.stores["lots"].published, BillingFigures(Money(6000), state))
 
         tell(portal, registry, payment, evidence(K.AUTHORISED))
 

@@ -8,6 +8,7 @@ from pyramid.request import Request
 from pyramid.view import view_config
 
 from sevres_familles.families.resources import Family
+from sevres_familles.payments.views.home import labels_of
 from sevres_familles.payments.views.payment import kind_of
 from sevres_familles.web.security import Permission
 
@@ -44,7 +45,7 @@ def list_payments(context: Family, request: Request) -> dict[str, Any]:
     shown = islice(payments.of(context.code), (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
     return {
         "title": "Vos paiements",
-        "rows": [(payment, request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown],
+        "rows": [(payment, labels_of(payment), request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown],
         "page": page,
         "pages": pages,
         "url": request.resource_url(context, "paiements"),

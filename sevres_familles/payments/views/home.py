@@ -1,0 +1,41 @@
+"""The cards of payments on a family's home: what is under way, and the last receipt."""
+
+from itertools import islice
+from typing import Any
+
+from pyramid.request import Request
+
+from sevres_familles.families.resources import Family
+from sevres_familles.payments.resources import Payment
+from sevres_familles.payments.views.payment import kind_of
+
+#: How far back the home looks: a family's payments are few, and its page is to be quick.
+_LATEST = 12
+#: More invoices than this are counted, not named.
+_NAMED = 3
+
+
+def _latest(family: Family, request: Request) -> list[Payment]:
+    return list(islice(request.portal["paiements"].of(family.code), _LATEST))
+
+
+def under_way(family: Family, request: Request) -> dict[str, Any] | None:
+    """Give the payments whose end is not known yet, or nothing."""
+    payments = [payment for payment in _latest(family, request) if payment.is_open]
+    rows = [(labels_of(payment), payment, request.resource_url(payment)) for payment in payments]
+    return {"payments": rows} if rows else None
+
+
+def last_paid(family: Family, request: Request) -> dict[str, Any] | None:
+    """Give the last payment that was accepted, or nothing."""
+    payment = next((payment for payment in _latest(family, request) if kind_of(payment) == "paid"), None)
+    if payment is None:
+        return None
+    return {"labels": labels_of(payment), "receipt": payment.receipts[-1], "url": request.resource_url(payment)}
+
+
+def labels_of(payment: Payment) -> str:
+    """Name the invoices of a payment in a few words."""
+    labels = [payment.account.invoices[share.invoice].facts.label for share in payment.shares]
+    more = f" et {len(labels) - 2} autres" if len(labels) > _NAMED else ""
+    return ", ".join(labels[:2] if more else labels) + more

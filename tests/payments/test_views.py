@@ -1,0 +1,289 @@
+"""The screens of payments, through the real application: review, way to the bank, what became of it, receipts."""
+
+import re
+
+import pytest
+
+from sevres_familles.domain.invoice import BillingFigures, BillingState
+from sevres_familles.domain.money import Money
+from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.payments.services import apply
+from tests import factories
+from tests.identity.helpers import give_password, sign_in
+from tests.payments.making import evidence, opened
+
+ACCOUNT = "/familles/26719/comptes/scolaire/"
+OTHER = "31415"
+
+
+@pytest.fixture(autouse=True)
+def families(stored, registry):
+    with stored() as portal:
+        for code in ("26719", OTHER):
+            family = factories.store_family(portal, code)
+            factories.store_invoice(family)
+            factories.store_invoice(family, factories.facts("9174", amount=Money(4280), label="GARDERIES OCTO", lot="GARDERIES"))
+            give_password(portal, registry, code)
+
+
+@pytest.fixture
+def family(browser):
+    """A browser in which the DUPOND family is signed in."""
+    sign_in(browser)
+    return browser
+
+
+def review(browser, *names, status=200):
+    return browser.get(ACCOUNT + "payer", [("facture", name) for name in names or ("2026-9161",)], status=status)
+
+
+def payments_of(stored):
+    with stored() as portal:
+        return {payment.reference: payment.amount for payment in portal["paiements"].values()}
+
+
+def confirm(browser, *names):
+    form = review(browser, *names).forms[1]
+    return form.submit()
+
+
+@pytest.fixture
+def payment(stored, registry):
+    """The address of a payment that left for the bank."""
+    with stored() as portal:
+        return f"/paiements/{opened(portal, registry).reference}/"
+
+
+def tell(stored, registry, address, *messages):
+    with stored() as portal:
+        found = portal["paiements"][address.split("/")[2]]
+        for message in messages:
+            apply(portal, registry, found, message)
+
+
+class TestReview:
+    def test_shows_what_how_much_and_to_whom(self, family):
+        page = review(family, "2026-9161", "2026-9174")
+
+        assert "FACTURATION CANTINES OCTO" in page
+        assert "102,80\xa0€" in page
+        assert "Ville de Sèvres, régie scolaire et périscolaire" in page
+        assert "dupond@free.fr" in page
+
+    def test_reading_it_opens_nothing(self, family, stored):
+        review(family)
+
+        assert payments_of(stored) == {}
+
+    def test_confirming_opens_the_payment_and_leads_to_the_bank(self, family, stored):
+        page = confirm(family, "2026-9161", "2026-9174").follow()
+
+        assert list(payments_of(stored).values()) == [Money(10280)]
+        form = page.forms[1]
+        assert form.action == "http://127.0.0.1:6544/banque/vads-payment/"
+        assert form["vads_amount"].value == "10280"
+        assert "Continuer vers la banque" in page
+
+    def test_amounts_of_the_browser_are_refused(self, family, stored):
+        token = review(family).forms[1]["csrf_token"].value
+        sent = {"csrf_token": token, "facture": "2026-9161", "amount": "1"}
+
+        family.post(ACCOUNT + "payer", sent, status=400)
+
+        assert payments_of(stored) == {}
+
+    def test_without_a_token_nothing_is_opened(self, family, stored):
+        family.post(ACCOUNT + "payer", {"facture": "2026-9161"}, status=400)
+
+        assert payments_of(stored) == {}
+
+    def test_an_amount_that_changed_meanwhile_is_shown_before_it_is_charged(self, family, stored):
+        form = review(family).forms[1]
+        with stored() as portal:
+            invoice = portal["familles"]["26719"]["comptes"]["scolaire"]["2026-9161"]
+            invoice.stage(portal.stores["lots"].published, BillingFigures(Money(4500), BillingState.DUE))
+
+        page = form.submit(status=409)
+
+        assert "a changé entre-temps" in page
+        assert "45,00\xa0€" in page
+        assert payments_of(stored) == {}
+        assert page.forms[1].submit().status_int == 303
+
+    def test_a_second_payment_is_refused_and_leads_to_the_first(self, family, payment):
+        page = review(family, status=409)
+
+        assert "en cours depuis 15:40" in page
+        assert payment in page
+
+    def test_a_second_confirmation_of_the_same_page_opens_no_second_payment(self, family, stored):
+        form = review(family).forms[1]
+        form.submit()
+
+        form.submit(status=409)
+
+        assert len(payments_of(stored)) == 1
+
+    @pytest.mark.parametrize("state", [BillingState.SENT_TO_TREASURY, BillingState.CANCELLED])
+    def test_what_is_not_paid_here_says_so(self, family, stored, state):
+        with stored() as portal:
+            invoice = portal["familles"]["26719"]["comptes"]["scolaire"]["2026-9161"]
+            invoice.stage(portal.stores["lots"].published, BillingFigures(Money(6000), state))
+
+        assert str(state) in review(family, status=409)
+
+    def test_nothing_chosen_says_what_to_do(self, family):
+        assert "Cochez au moins une facture" in family.get(ACCOUNT + "payer", status=422)
+
+    def test_an_unknown_invoice_is_not_found(self, family):
+        review(family, "2026-1", status=404)
+
+    def test_too_many_invoices_are_refused(self, family):
+        review(family, *(f"2026-{number}" for number in range(101)), status=400)
+
+
+class TestTheWayToTheBank:
+    def test_ends_with_the_life_of_the_page_of_the_bank(self, family, payment, clock):
+        clock.advance(minutes=19)
+        sign_in(family)
+
+        assert family.get(payment + "continuer", status=303).location.endswith(payment)
+
+    def test_coming_back_drops_what_the_browser_carries(self, family, payment, stored):
+        answer = family.get(payment + "retour?vads_result=00&vads_trans_status=AUTHORISED", status=303)
+
+        assert answer.location == "http://localhost" + payment
+        assert "attendons la réponse" in answer.follow()
+
+
+STATES = {
+    "refused": ([evidence(EvidenceKind.REFUSED)], "Rien n’a été débité"),
+    "abandoned": ([evidence(EvidenceKind.ABANDONED)], "Rien n’a été débité"),
+    "accepted": ([evidence(EvidenceKind.AUTHORISED)], "Reçu n° 2026-SCO-000001"),
+    "pending": ([evidence(EvidenceKind.PENDING)], "Ne payez pas une seconde fois"),
+    "voided": ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.VOIDED)], "remboursé"),
+    "paid twice": (
+        [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.AUTHORISED, transaction="u2")],
+        "La régie garde cette somme à votre nom",
+    ),
+}
+
+
+class TestThePayment:
+    @pytest.mark.parametrize("name", STATES)
+    def test_says_whether_money_was_taken(self, family, payment, stored, registry, name):
+        messages, words = STATES[name]
+        tell(stored, registry, payment, *messages)
+
+        assert words in family.get(payment).html.get_text(" ").replace("\xa0", " ")
+
+    @pytest.mark.parametrize("name", STATES)
+    def test_its_part_that_changes_is_the_same_alone(self, family, payment, stored, registry, name):
+        tell(stored, registry, payment, *STATES[name][0])
+
+        whole, part = family.get(payment), family.get(payment + "etat")
+
+        assert part.html.find(attrs={"data-state": True}).get_text() in whole.html.get_text()
+        assert "<html" not in part
+
+    def test_waits_and_polls_while_the_bank_has_not_answered(self, family, payment):
+        page = family.get(payment).html
+
+        assert page.find(id="suivi")["data-poll"].endswith(payment + "etat")
+
+    def test_polls_no_more_afterwards(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.REFUSED))
+
+        assert not family.get(payment).html.find(id="suivi").has_attr("data-poll")
+
+    def test_a_refusal_offers_to_try_again_with_the_same_invoices(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.REFUSED))
+
+        page = family.get(payment).forms[1].submit()
+
+        assert "FACTURATION CANTINES OCTO" in page
+
+    def test_reading_any_of_its_pages_changes_nothing(self, family, payment, registry):
+        storage = registry._zodb_databases[""].storage
+        before = storage.lastTransaction()
+        for view in ("", "etat", "continuer", "retour", "recu.pdf"):
+            family.get(payment + view, status="*")
+
+        assert storage.lastTransaction() == before
+
+
+class TestReceipts:
+    def test_is_a_pdf_that_says_the_amount(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        answer = family.get(payment + "recu.pdf")
+
+        assert answer.content_type == "application/pdf"
+        assert answer.body.startswith(b"%PDF-")
+        assert "recu-2026-SCO-000001.pdf" in answer.headers["Content-Disposition"]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    def test_there_is_none_before_the_money(self, family, payment):
+        family.get(payment + "recu.pdf", status=404)
+
+    @pytest.mark.parametrize("number", ["2026-SCO-000002", "..", "x/y"])
+    def test_there_is_none_of_another_number(self, family, payment, stored, registry, number):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        family.get(f"{payment}recu.pdf/{number}", status=404)
+
+
+class TestThePaymentsOfAFamily:
+    def test_are_listed_the_newest_first(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.REFUSED))
+        with stored() as portal:
+            second = opened(portal, registry).reference
+
+        page = family.get("/familles/26719/paiements").text
+
+        assert page.index(second) < page.index(payment.split("/")[2])
+
+    def test_none_says_so(self, family):
+        assert "Aucun paiement pour l’instant" in family.get("/familles/26719/paiements")
+
+    @pytest.mark.parametrize("page", ["0", "2", "x", "-1", "1e9", "٣"])
+    def test_a_page_that_does_not_exist_is_not_found(self, family, page):
+        family.get("/familles/26719/paiements", {"page": page}, status=404)
+
+    def test_the_home_shows_what_is_under_way_and_the_last_receipt(self, family, payment, stored, registry):
+        assert "Paiement en cours" in family.get("/familles/26719/")
+
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        page = family.get("/familles/26719/")
+        assert "Dernier paiement" in page
+        assert "Paiement en cours" not in page
+
+
+class TestAnotherFamily:
+    @pytest.fixture
+    def other(self, browser):
+        sign_in(browser, OTHER)
+        return browser
+
+    @pytest.mark.parametrize("view", ["", "etat", "continuer", "retour", "recu.pdf"])
+    def test_sees_of_a_payment_what_it_sees_of_nothing(self, other, payment, view):
+        nothing = other.get("/paiements/P-22222222X/" + view, status=404)
+
+        assert other.get(payment + view, status=404).body == nothing.body
+
+    def test_cannot_pay_the_invoices(self, other, stored):
+        other.get(ACCOUNT + "payer?facture=2026-9161", status=404)
+
+        token = re.search(r'name="csrf_token" value="([^"]+)"', other.get("/familles/31415/").text)[1]
+        other.post(ACCOUNT + "payer", {"facture": "2026-9161", "csrf_token": token}, status=404)
+        assert payments_of(stored) == {}
+
+    def test_cannot_list_the_payments(self, other):
+        other.get("/familles/26719/paiements", status=404)
+
+
+@pytest.mark.parametrize("path", ["/paiements/P-22222222X/", "/paiements/", "/paiements/x/recu.pdf", "/familles/26719/paiements"])
+def test_signed_out_everything_leads_to_connexion(browser, payment, path):
+    for address in (path, payment):
+        assert browser.get(address, status=303).location.startswith("http://localhost/connexion?retour=")
