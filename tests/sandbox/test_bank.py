@@ -1,5 +1,6 @@
 """The bank as a whole: its command, what it keeps and what it never keeps, and hostile visitors."""
 
+import ast
 import contextlib
 import re
 import sqlite3
@@ -15,6 +16,27 @@ from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED, UNKNOWN, Shop, ope
 STRICT = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+def test_stands_alone():
+    """Neither imports the portal nor its signature code; the portal's side is import-linter's."""
+    house = Path(command.__file__).parents[1]
+    imported = {
+        name
+        for file in house.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+
+    ours = {name for name in imported if name.startswith("sevres_familles")}
+    assert {name for name in ours if not name.startswith("sevres_familles.sandbox")} == set()
+    assert not {name for name in imported if name.startswith("eopayment")}
 
 
 class TestCommand:

@@ -88,7 +88,10 @@ class Courier:
 
     def _work(self) -> None:
         while (due := self._next()) is not None:
-            self._bring(due)
+            try:
+                self._bring(due)
+            except Exception:  # the next one must leave all the same; this one does at the next start
+                log.exception("notification %d", due.id)
 
     def _next(self) -> Notification | None:
         """Wait for the next notification that is due; none when it is time to stop."""

@@ -20,8 +20,8 @@ Values = dict[str, Any]
 
 TEMPLATES = "sevres_familles.sandbox.bank:templates/"
 
-#: How long the ticket stays before the browser goes back to the shop, in seconds, and
-#: what "Rester sur cette page" puts an end to. WCAG 2.2, 2.2.1, asks for at least 20.
+#: How long the ticket stays before the browser goes back to the shop, in seconds: the
+#: least that WCAG 2.2, 2.2.1, wants for « Rester sur cette page » to be pressed.
 RETURN_DELAY = 20
 
 
