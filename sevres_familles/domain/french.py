@@ -3,6 +3,7 @@
 Moments are aware datetimes in UTC; people read them in the town's time (requirements D20).
 """
 
+import re
 import unicodedata
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,6 +35,11 @@ def local(moment: datetime, zone: ZoneInfo = PARIS) -> datetime:
 def day_month(day: date) -> str:
     """Say a day of this year in a sentence: ``30 novembre``, ``1er mai``."""
     return f"{'1er' if day.day == 1 else day.day} {MONTHS[day.month - 1]}"
+
+
+def day_text(day: date, today: date) -> str:
+    """Say a day in a sentence, with its year when it is not this one: ``30 novembre``, ``30 novembre 2025``."""
+    return day_month(day) if day.year == today.year else f"{day_month(day)} {day.year}"
 
 
 def long_date(day: date) -> str:
@@ -82,3 +88,12 @@ def fold(text: str) -> str:
 def plural(count: int, singular: str, several: str | None = None) -> str:
     """Count things: ``1 facture``, ``3 factures``; zero and one are singular."""
     return f"{count} {singular if abs(count) < 2 else several or singular + 's'}"
+
+
+_BEFORE = re.compile(r"[ \u00a0\u202f](?=[;:!?»€%])")
+_AFTER = re.compile(r"(?<=«)[ \u202f]")
+
+
+def spaced(text: str) -> str:
+    """Put the no-break spaces of French typography: before ``; : ! ? » € %``, and after ``«``."""
+    return _AFTER.sub("\u00a0", _BEFORE.sub("\u00a0", text))
