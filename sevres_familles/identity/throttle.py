@@ -16,6 +16,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+from math import ceil
 from typing import NamedTuple
 
 from BTrees.Length import Length
@@ -38,10 +39,11 @@ class Limit(NamedTuple):
 
     def delay(self, level: float) -> timedelta:
         """Compute the wait that follows so many failures."""
-        if level < self.free:
+        doublings = ceil(level) - self.free
+        if doublings < 0:
             return _NOTHING
         # Beyond the 20th doubling every limit is at its longest.
-        return min(self.longest, self.first * 2 ** min(int(level) - self.free, 20))
+        return min(self.longest, self.first * 2 ** min(doublings, 20))
 
 
 #: An address on an account: the CNIL's measure (a minute after five failures, some 25 tries a day).
