@@ -10,7 +10,8 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def _seconds(text: str) -> timedelta:
 
 def _delays(text: str) -> tuple[timedelta, ...]:
     return tuple(_seconds(each) for each in text.split())
+
+
+def _percentage(text: str) -> Decimal:
+    try:
+        share = Decimal(text.replace(",", "."))
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not 0 <= share <= 100:  # noqa: PLR2004
+        raise ValueError("a percentage from 0 to 100 is expected")
+    return share
 
 
 def _environment(text: str) -> str:
@@ -104,8 +115,9 @@ class Settings:
     ask_pause: timedelta = _setting(_seconds, _seconds("5"))
     pending_alert_after: timedelta = _setting(_seconds, _seconds("7200"))
 
-    accessibility_audited_on: str = _setting(str, "")
-    accessibility_rate: str = _setting(str, "")
+    #: The last accessibility audit: its day (2026-11-23), and the share of criteria met, in percent (82,5).
+    accessibility_audited_on: date | None = _setting(date.fromisoformat, None)
+    accessibility_rate: Decimal | None = _setting(_percentage, None)
 
     @property
     def is_production(self) -> bool:

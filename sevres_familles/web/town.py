@@ -41,6 +41,8 @@ class RegieDescription:
 class Town:
     """The town: its name, its own site, whom to write to about personal data, its general contact.
 
+    ``publisher`` answers for what the site says, ``host`` is the company that runs its machines (both stand in the
+    legal notice); ``security_contact`` is the address, ``mailto:`` or ``https:``, that takes reports of weaknesses.
     ``theme`` is the folder of its pictures: ``embleme.svg`` (masthead, icon, receipts), ``accueil.svg`` (the public
     home), and ``couleurs.css`` if it sets the colours of `static/look.css` anew.
     """
@@ -51,6 +53,9 @@ class Town:
     portal_title: str
     contact: Contact
     data_protection: Contact
+    publisher: str
+    host: Contact
+    security_contact: str
     theme: Path
     regies: tuple[RegieDescription, ...]
     #: What a code d’accès looks like on its invoices.
@@ -78,6 +83,7 @@ def read_town(path: Path) -> Town:
             regies=tuple(_regie(each) for each in data.pop("regie")),
             contact=_contact(data["town"].pop("contact")),
             data_protection=_contact(data["town"].pop("data_protection")),
+            host=_contact(data["town"].pop("host")),
             theme=path.parent / data["town"].pop("theme"),
             **data.pop("town"),
         )
