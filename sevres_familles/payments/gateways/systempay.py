@@ -189,7 +189,9 @@ class SystemPayGateway:
         answer = self._post("Order/Get", {"orderId": order.reference})
         if answer is None:
             return ()
-        if str(answer.get("shopId")) != self._site_id or answer.get("orderId") != order.reference:
+        # The bank's documents give the reference in orderDetails; older answers in orderId.
+        reference = (answer.get("orderDetails") or {}).get("orderId") or answer.get("orderId")
+        if str(answer.get("shopId")) != self._site_id or reference != order.reference:
             raise BankUnreachable("the answer is about something else")
         return tuple(_answered(each, at) for each in answer.get("transactions", ()))
 

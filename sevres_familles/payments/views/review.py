@@ -53,7 +53,7 @@ class ReviewPayment:
             raise HTTPBadRequest("Le formulaire reçu n’est pas celui de cette page.")
         names = self.request.POST.getall("facture")
         page = self._page(names)
-        if "shares" not in page:
+        if not page["shares"]:
             return page
         if self.request.POST.get("vu") != page["seen"]:
             self.request.response.status = 409
@@ -86,7 +86,7 @@ class ReviewPayment:
         if len(names) > MAX_INVOICES:
             raise HTTPBadRequest("Vous avez choisi trop de factures à la fois.")
         common = {"title": "Vérifiez avant de payer", "crumb": "Vérification", "steps": STEPS, "account": self.account}
-        common |= {"changed": False, "blocked": None}
+        common |= {"changed": False, "blocked": None, "shares": ()}
         if not names:
             self.request.response.status = 422
             return {**common, "title": "Aucune facture choisie"}
