@@ -1,0 +1,126 @@
+"""The words of mails: what a waiting mail becomes when it leaves.
+
+A template of ``templates/mail`` gives the subject in its first line, then the text.  Links are made here, from the
+public address of the settings, never from a request's Host (requirements S23), and their tokens with a key that is not
+in the database.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+
+from pyramid.interfaces import IRequestExtensions
+from pyramid.renderers import render
+from pyramid.request import Request, apply_request_extensions
+from pyramid.threadlocal import RequestContext
+from pyramid_mailer.message import Attachment
+
+from sevres_familles.domain.money import Money
+from sevres_familles.identity.events import ResetLink
+from sevres_familles.identity.links import confirmation_url, reset_url
+from sevres_familles.notifications.resources import Mail, MailKind
+from sevres_familles.notifications.transport import Letter
+from sevres_familles.payments.documents import MEANS, receipt_of, receipt_pdf
+from sevres_familles.regies.resources import Invoice
+from sevres_familles.web.root import Portal
+
+
+def compose(registry: Any, portal: Portal, mail: Mail, now: datetime) -> Letter:
+    """Write a mail.
+
+    :raises KeyError: when what it is about is not there any more.
+    """
+    request = _request(registry, portal)
+    with RequestContext(request):
+        return _letter(request, mail, now)
+
+
+def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
+    values, attachments = _WRITERS[mail.kind](request, mail)
+    values = {"contact": request.town.contact} | values
+    subject, _, body = _render(request, mail.kind, values).partition("\n")
+    return Letter(
+        subject=subject,
+        sender=request.portal_settings.mail_sender,
+        recipients=[mail.recipient],
+        body=f"{body.strip()}\n\n{_render(request, 'signature', values)}",
+        attachments=attachments,
+        extra_headers=_headers(request, mail, now),
+    )
+
+
+def _headers(request: Request, mail: Mail, now: datetime) -> dict[str, str]:
+    headers = {
+        "Message-ID": mail.message_id,
+        "Date": format_datetime(now),
+        # Absence notices and other robots leave it unanswered (RFC 3834).
+        "Auto-Submitted": "auto-generated",
+    }
+    if request.town.contact.email:
+        headers["Reply-To"] = request.town.contact.email
+    return headers
+
+
+def _request(registry: Any, portal: Portal) -> Request:
+    """Make the request that templates and links need, at the public address."""
+    request = Request.blank("/", base_url=registry.settings_of_portal.public_url)
+    request.registry, request.context = registry, portal
+    apply_request_extensions(request, registry.queryUtility(IRequestExtensions))
+    return request
+
+
+def _render(request: Request, name: str, values: Mapping[str, Any]) -> str:
+    text: bytes = render(f"sevres_familles:templates/mail/{name}.txt", dict(values), request)
+    return text.decode()
+
+
+Parts = tuple[dict[str, Any], list[Attachment]]
+
+
+def _identifiers(request: Request, mail: Mail) -> Parts:
+    links = [(each["code"], reset_url(request, ResetLink(**each))) for each in mail.context["links"]]
+    dead_at = mail.written_at + request.portal_settings.reset_life
+    return {"links": links, "asked_at": mail.written_at, "dead_at": dead_at}, []
+
+
+def _password_changed(request: Request, mail: Mail) -> Parts:
+    forgotten_url = request.resource_url(request.portal, "identifiants-oublies")
+    return {"code": mail.context["code"], "changed_at": mail.written_at, "forgotten_url": forgotten_url}, []
+
+
+def _email_confirmation(request: Request, mail: Mail) -> Parts:
+    code = mail.context["code"]
+    dead_at = mail.written_at + request.portal_settings.confirmation_life
+    return {"code": code, "url": confirmation_url(request, code, mail.context["nonce"]), "dead_at": dead_at}, []
+
+
+def _receipt(request: Request, mail: Mail) -> Parts:
+    number = mail.context["number"]
+    payment = request.portal["paiements"][mail.context["payment"]]
+    receipt = receipt_of(payment, number)
+    regie = payment.account.regie.description
+    values = {
+        "receipt": receipt,
+        "payment": payment,
+        "regie": regie,
+        "contact": regie.contact,
+        "means": MEANS,
+        "shares": [_share(payment.account.invoices[share.invoice], share.amount) for share in receipt.shares],
+        "url": request.resource_url(payment),
+    }
+    pdf = Attachment(f"recu-{number}.pdf", "application/pdf", receipt_pdf(request, payment, number))
+    return values, [pdf]
+
+
+def _share(invoice: Invoice, amount: Money) -> tuple[str, str, Money]:
+    """Say what went to an invoice.  A label is a line: one with a line end in it could look like words of ours."""
+    return " ".join(invoice.facts.label.split()), invoice.reference, amount
+
+
+_WRITERS: Mapping[MailKind, Callable[[Request, Mail], Parts]] = {
+    MailKind.IDENTIFIERS: _identifiers,
+    MailKind.PASSWORD_CHANGED: _password_changed,
+    MailKind.EMAIL_CONFIRMATION: _email_confirmation,
+    MailKind.RECEIPT: _receipt,
+}

@@ -1,0 +1,120 @@
+"""The outbox: the mails that wait, and for a month those that do not any more."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from sevres_familles.domain.emails import is_email
+
+#: How long a mail is known after it left or was given up (requirements I14).
+KEPT_FOR = timedelta(days=30)
+
+
+class MailKind(StrEnum):
+    """What a mail is about: the name of its template in ``templates/mail``."""
+
+    IDENTIFIERS = "identifiers"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    EMAIL_CONFIRMATION = "email_confirmation"
+    RECEIPT = "receipt"
+
+
+class Mail(Persistent):
+    """One mail to one address.
+
+    ``context`` is what its words are made from: texts, numbers, lists and mappings of them, a nonce at most, never a
+    token or a password.  ``message_id`` is the same at every try: by it a mail that leaves twice is known to be one.
+    ``attempts`` counts the tries that began; ``error`` names what the last one met, and holds nothing personal.
+    """
+
+    attempts: int = 0
+    error: str = ""
+    sent_at: datetime | None = None
+    given_up_at: datetime | None = None
+
+    def __init__(
+        self, kind: MailKind, recipient: str, context: Mapping[str, Any], *, message_id: str, at: datetime
+    ) -> None:
+        self.kind = kind
+        self.recipient = recipient
+        self.context = dict(context)
+        self.message_id = message_id
+        self.written_at = at
+        self.next_at = at
+
+    def claim(self, until: datetime) -> None:
+        """Begin a try, and keep other workers away until a moment."""
+        self.attempts += 1
+        self.next_at = until
+
+
+class Outbox(Persistent):
+    """The mails: ``waiting``, by a random key, and ``settled`` (sent or given up), by the moment and that key.
+
+    Random keys spread writers over the tree, so that two that write at once seldom meet, and never over a counter.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: OOBTree = OOBTree()
+        self.settled: OOBTree = OOBTree()
+
+    def write(self, kind: MailKind, recipient: str, context: Mapping[str, Any], *, domain: str, at: datetime) -> None:
+        """Write a mail, in the transaction of what it tells.  ``domain`` is that of its Message-ID.
+
+        An address that cannot be one is refused (requirements S24) without undoing the act: the mail is listed as
+        given up, and the text that was no address is not kept.
+        """
+        key = secrets.token_hex(16)
+        is_good = is_email(recipient)
+        mail = Mail(kind, recipient if is_good else "", context, message_id=f"<{key}@{domain}>", at=at)
+        self.waiting[key] = mail
+        if not is_good:
+            self.give_up(key, "WrongAddress", at)
+
+    def due(self, now: datetime) -> list[str]:
+        """List the keys of the mails to be tried now, those that wait longest first."""
+        due = ((mail.next_at, key) for key, mail in self.waiting.items() if mail.next_at <= now)
+        return [key for _, key in sorted(due)]
+
+    def oldest(self) -> datetime | None:
+        """Tell since when the oldest waiting mail waits."""
+        return min((mail.written_at for mail in self.waiting.values()), default=None)
+
+    def mark_sent(self, key: str, at: datetime) -> None:
+        """Note that a mail left.  What its words were made from is dropped."""
+        mail = self.waiting.pop(key, None)
+        if mail is None:
+            return  # another worker noted it, the claim of this one having run out
+        mail.sent_at, mail.context, mail.error = at, {}, ""
+        self.settled[at, key] = mail
+
+    def mark_failed(self, key: str, error: str, next_at: datetime) -> None:
+        """Note that a try failed, and when the next one is due."""
+        mail = self.waiting.get(key)
+        if mail is not None:
+            mail.error, mail.next_at = error, next_at
+
+    def give_up(self, key: str, error: str, at: datetime) -> None:
+        """Note that a mail will not be tried again."""
+        mail = self.waiting.pop(key, None)
+        if mail is not None:
+            mail.given_up_at, mail.error = at, error
+            self.settled[at, key] = mail
+
+    def given_up(self) -> list[Mail]:
+        """List the mails that were given up, the oldest first."""
+        return [mail for mail in self.settled.values() if mail.given_up_at is not None]
+
+    def outdated(self, now: datetime) -> list[tuple[datetime, str]]:
+        """List the keys of settled mails that are known for long enough."""
+        return list(self.settled.keys(max=(now - KEPT_FOR, "")))
+
+    def drop(self, keys: list[tuple[datetime, str]]) -> None:
+        """Forget settled mails."""
+        for key in keys:
+            self.settled.pop(key, None)

@@ -1,0 +1,59 @@
+"""What is written to whom when other areas announce something.
+
+Each listener writes to the outbox in the transaction of the act, and only there.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pyramid.config import Configurator
+
+from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked
+from sevres_familles.identity.services import mail_address
+from sevres_familles.notifications.resources import MailKind
+from sevres_familles.notifications.transport import domain_of
+from sevres_familles.payments.events import ReceiptIssued
+
+
+class Clerk:
+    """The clerk of an application: it listens, and writes to its outbox."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+
+    def tell_identifiers(self, event: ResetAsked) -> None:
+        """Send the codes d'accès behind an address, with a link each to choose a password."""
+        links = [{"code": link.code, "nonce": link.nonce} for link in event.links]
+        self._write(event.portal, MailKind.IDENTIFIERS, event.email, {"links": links}, event.at)
+
+    def tell_password_changed(self, event: PasswordChanged) -> None:
+        """Tell every address of a family, one mail each: none learns of the others."""
+        for email in event.emails:
+            self._write(event.portal, MailKind.PASSWORD_CHANGED, email, {"code": event.code}, event.at)
+
+    def ask_to_confirm(self, event: EmailConfirmationAsked) -> None:
+        """Send the link that confirms an address."""
+        context = {"code": event.code, "nonce": event.nonce}
+        self._write(event.portal, MailKind.EMAIL_CONFIRMATION, event.email, context, event.at)
+
+    def send_receipt(self, event: ReceiptIssued) -> None:
+        """Send a receipt to the address that the payment was opened with, else to the family's, if it has one."""
+        payment = event.payment
+        email = payment.email or mail_address(event.portal, self._registry, payment.family_code)
+        if email:
+            context = {"payment": payment.reference, "number": event.number}
+            self._write(event.portal, MailKind.RECEIPT, email, context, event.at)
+
+    def _write(self, portal: Any, kind: MailKind, recipient: str, context: Mapping[str, Any], at: datetime) -> None:
+        domain = domain_of(self._registry.settings_of_portal.mail_sender)
+        portal.stores["outbox"].write(kind, recipient, context, domain=domain, at=at)
+
+
+def includeme(config: Configurator) -> None:
+    """Let the clerk of the application listen."""
+    clerk = Clerk(config.registry)
+    config.add_subscriber(clerk.tell_identifiers, ResetAsked)
+    config.add_subscriber(clerk.tell_password_changed, PasswordChanged)
+    config.add_subscriber(clerk.ask_to_confirm, EmailConfirmationAsked)
+    config.add_subscriber(clerk.send_receipt, ReceiptIssued)

@@ -1,0 +1,279 @@
+"""What people read, from the fact announced to the mail in their box."""
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+
+import pypdf
+import pytest
+
+from sevres_familles.domain.money import Money
+from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked, ResetLink
+from sevres_familles.identity.tokens import Purpose, token_for
+from sevres_familles.notifications.delivery import deliver_due
+from sevres_familles.payments.services import apply
+from tests import factories
+from tests.conftest import NOW
+from tests.payments.making import AT, evidence, opened
+
+NBSP = "\N{NO-BREAK SPACE}"
+NONCES = ("0123456789abcdef" * 2, "fedcba9876543210" * 2)
+
+
+@pytest.fixture
+def announce(stored, registry):
+    """Announce an event in a transaction, as an act does."""
+
+    def announce(kind, **values):
+        with stored() as portal:
+            registry.notify(kind(portal=portal, at=NOW, **values))
+
+    return announce
+
+
+@pytest.fixture
+def delivered(registry, server):
+    """Deliver what waits, and give the mails."""
+
+    def delivered():
+        deliver_due(registry)
+        return server.messages
+
+    return delivered
+
+
+def text_of(message):
+    return message.get_body().get_content().replace("\r\n", "\n")
+
+
+def waiting(stored):
+    with stored() as portal:
+        return [(mail.kind, mail.recipient, mail.context) for mail in portal.stores["outbox"].waiting.values()]
+
+
+class TestEveryMail:
+    @pytest.fixture
+    def message(self, announce, delivered):
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr",))
+        return delivered()[0]
+
+    def test_comes_from_the_town_at_the_time_of_its_clock(self, message):
+        assert str(message["From"]) == "Espace familles de Sèvres <portail@ville.example>"
+        assert message["Date"].datetime == NOW
+        assert re.fullmatch(r"<[0-9a-f]{32}@ville\.example>", message["Message-ID"])
+
+    def test_asks_robots_not_to_answer(self, message):
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert not [name for name in message if name.lower().startswith("list-")]
+
+    def test_is_plain_text_that_follows_nobody(self, message):
+        assert message.get_content_type() == "text/plain"
+        assert re.findall(r"https?://\S+", text_of(message)) == [
+            "http://localhost/identifiants-oublies",
+            "http://localhost/",
+        ]
+
+    def test_ends_with_whom_to_call(self, message):
+        assert text_of(message).endswith(
+            f"Une question{NBSP}? Appelez le 01 41 14 11 23 ou 01 41 14 11 29.\n"
+            "Service des Affaires Scolaires et de l’Animation Périscolaire\n"
+            "54 Grande Rue, 92310 Sèvres\n"
+            "Du lundi au vendredi, de 8 h 30 à 12 h et de 13 h 30 à 17 h 30.\n\n"
+            "Espace familles de Sèvres\nhttp://localhost/\n"
+        )
+
+    def test_has_no_reply_address_when_the_town_gives_none(self, message):
+        assert message["Reply-To"] is None
+
+    def test_is_answered_to_the_town_when_it_gives_an_address(self, announce, delivered, registry):
+        contact = registry.town.contact
+        object.__setattr__(contact, "email", "affaires.scolaires@ville.example")
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr",))
+
+        assert delivered()[0]["Reply-To"] == "affaires.scolaires@ville.example"
+
+
+class TestIdentifiers:
+    def test_gives_the_code_and_a_link_that_dies_within_the_hour(self, announce, delivered, registry):
+        announce(ResetAsked, email="dupond@free.fr", links=(ResetLink("26719", NONCES[0]),))
+
+        (message,) = delivered()
+
+        text, token = text_of(message), token_for(registry.settings_of_portal, Purpose.RESET, "26719", NONCES[0])
+        assert message["Subject"] == "Vos identifiants - Espace familles de Sèvres"
+        assert "Vous avez demandé vos identifiants le lundi 23 novembre 2026 à 15:35." in text
+        assert f"Code d’accès{NBSP}: 26719\n" in text
+        assert f"\nhttp://localhost/nouveau-mot-de-passe/26719/{token}\n" in text
+        assert "Ce lien sert une seule fois, avant le lundi 23 novembre 2026 à 16:35." in text
+        assert f"Vous n’avez rien demandé{NBSP}? Ne faites rien" in text
+
+    def test_serves_every_family_behind_an_address_in_one_mail(self, announce, delivered, registry):
+        links = (ResetLink("26719", NONCES[0]), ResetLink("30001", NONCES[1]))
+        announce(ResetAsked, email="dupond@free.fr", links=links)
+
+        (message,) = delivered()
+
+        text = text_of(message)
+        assert "Plusieurs familles utilisent cette adresse" in text
+        assert "Chaque lien sert une seule fois" in text
+        for link in links:
+            token = token_for(registry.settings_of_portal, Purpose.RESET, link.code, link.nonce)
+            assert f"Code d’accès{NBSP}: {link.code}\n" in text
+            assert f"\nhttp://localhost/nouveau-mot-de-passe/{link.code}/{token}\n" in text
+
+    def test_waits_without_a_token(self, announce, stored, registry):
+        announce(ResetAsked, email="dupond@free.fr", links=(ResetLink("26719", NONCES[0]),))
+
+        ((_, _, context),) = waiting(stored)
+        assert context == {"links": [{"code": "26719", "nonce": NONCES[0]}]}
+        assert json.loads(json.dumps(context)) == context
+
+
+class TestPasswordChanged:
+    def test_says_when_and_what_to_do_if_it_was_someone_else(self, announce, delivered):
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr",))
+
+        (message,) = delivered()
+
+        text = text_of(message)
+        assert message["Subject"] == "Nouveau mot de passe enregistré - Espace familles de Sèvres"
+        assert "enregistré le lundi 23 novembre 2026 à 15:35." in text
+        assert "code d’accès 26719" in text
+        assert f"Ce n’était pas vous{NBSP}?" in text
+        assert "http://localhost/identifiants-oublies" in text
+
+    def test_tells_every_address_by_a_mail_of_its_own(self, announce, delivered):
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr", "danielle@free.fr"))
+
+        assert sorted(str(message["To"]) for message in delivered()) == ["danielle@free.fr", "dupond@free.fr"]
+
+    def test_tells_nobody_when_no_address_is_known(self, announce, delivered):
+        announce(PasswordChanged, code="26719", emails=())
+
+        assert delivered() == []
+
+
+def test_confirming_an_address_asks_for_one_click(announce, delivered, registry):
+    announce(EmailConfirmationAsked, code="26719", email="pierre@dupond.example", nonce=NONCES[0])
+
+    (message,) = delivered()
+
+    text, token = text_of(message), token_for(registry.settings_of_portal, Purpose.EMAIL, "26719", NONCES[0])
+    assert message["Subject"] == "Confirmez votre adresse e-mail - Espace familles de Sèvres"
+    assert message["To"] == "pierre@dupond.example"
+    assert (
+        f"ouvrez ce lien avant le jeudi 26 novembre 2026 à 15:35{NBSP}:\nhttp://localhost/confirmer-mon-adresse/26719/{token}\n"
+        in text
+    )
+
+
+class TestReceipt:
+    @pytest.fixture
+    def pay(self, stored, registry, clock):
+        """Pay two invoices; the bank takes an amount in cents."""
+
+        def pay(cents=10280, *, label="GARDERIES OCTO", email="dupond@free.fr"):
+            with stored() as portal:
+                family = factories.store_family(portal)
+                factories.store_invoice(family)
+                factories.store_invoice(
+                    family, factories.facts("9174", amount=Money(4280), label=label, lot="GARDERIES")
+                )
+            with stored() as portal:
+                payment = opened(portal, registry, "2026-9161", "2026-9174")
+                payment.email = email
+                clock.moment = AT
+                apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED, cents))
+                return payment.reference
+
+        return pay
+
+    def test_says_what_how_much_and_under_which_references(self, pay, delivered):
+        reference = pay()
+
+        (message,) = delivered()
+
+        text = text_of(message)
+        assert message["To"] == "dupond@free.fr"
+        assert message["Subject"] == "Reçu de paiement 2026-SCO-000001 - Espace familles de Sèvres"
+        for line in (
+            f"Somme payée{NBSP}: 102,80{NBSP}€",
+            f"Payée à{NBSP}: Régie scolaire et périscolaire",
+            f"Date{NBSP}: lundi 23 novembre 2026 à 15:40",
+            f"Moyen de paiement{NBSP}: Carte bancaire",
+            f"Numéro du reçu{NBSP}: 2026-SCO-000001",
+            f"Référence du paiement{NBSP}: {reference}",
+            f"Facture réglée{NBSP}: FACTURATION CANTINES OCTO",
+            f"Référence{NBSP}: CANTINES-9161-26719",
+            f"Montant{NBSP}: 60,00{NBSP}€",
+            f"Facture réglée{NBSP}: GARDERIES OCTO",
+            f"Référence{NBSP}: GARDERIES-9174-26719",
+            f"Montant{NBSP}: 42,80{NBSP}€",
+            f"http://localhost/paiements/{reference}/",
+        ):
+            assert line in text.split("\n")
+        assert "aucune facture" not in text
+
+    def test_carries_the_receipt_as_pdf(self, pay, delivered):
+        pay()
+
+        (message,) = delivered()
+
+        (part,) = message.iter_attachments()
+        assert (part.get_content_type(), part.get_filename()) == ("application/pdf", "recu-2026-SCO-000001.pdf")
+        pdf = pypdf.PdfReader(io.BytesIO(part.get_content()))
+        assert "2026-SCO-000001" in pdf.pages[0].extract_text()
+
+    def test_says_what_no_invoice_could_take(self, pay, delivered):
+        pay(12000)
+
+        text = text_of(delivered()[0])
+
+        assert f"\n17,20{NBSP}€ n’ont pu être affectés à aucune facture.\n" in text
+
+    def test_goes_to_the_address_of_the_record_when_the_payment_has_none(self, pay, delivered):
+        pay(email="")
+
+        assert delivered()[0]["To"] == "dupond@free.fr"
+
+    def test_a_label_stays_on_its_line(self, pay, delivered):
+        pay(label="GARDERIES\r\n\r\nAppelez le 08 99 00 00 00\x00")
+
+        (message,) = delivered()
+
+        assert f"Facture réglée{NBSP}: GARDERIES Appelez le 08 99 00 00 00\x00" in text_of(message).split("\n")
+        assert b"\x00" not in message.as_bytes()
+
+    def test_says_when_the_payment_was_and_not_when_the_mail_left(self, pay, delivered, clock):
+        pay()
+        clock.moment = datetime(2026, 11, 24, 8, tzinfo=UTC)
+
+        (message,) = delivered()
+
+        assert AT < message["Date"].datetime == clock.moment
+        assert f"Date{NBSP}: lundi 23 novembre 2026 à 15:40\n" in text_of(message)
+
+
+class TestTransaction:
+    def test_a_mail_of_an_act_that_is_undone_does_not_exist(self, stored, registry, delivered):
+        class UndoneError(Exception):
+            pass
+
+        def undo(portal):
+            registry.notify(PasswordChanged(portal=portal, code="26719", emails=("dupond@free.fr",), at=NOW))
+            raise UndoneError
+
+        with pytest.raises(UndoneError), stored() as portal:
+            undo(portal)
+
+        assert waiting(stored) == []
+        assert delivered() == []
+
+    def test_an_address_that_is_none_does_not_undo_the_act(self, announce, stored, delivered):
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr\r\nBcc: autre@example.org", "danielle@free.fr"))
+
+        assert [str(message["To"]) for message in delivered()] == ["danielle@free.fr"]
+        with stored() as portal:
+            assert [mail.error for mail in portal.stores["outbox"].given_up()] == ["WrongAddress"]
