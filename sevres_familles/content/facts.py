@@ -45,7 +45,7 @@ def filled(html: str, request: Request) -> Markup:
 
     :raises KeyError: when it names a fact that is not known any more.
     """
-    seated = html.replace('href="/', f'href="{request.resource_path(request.portal)}')
+    seated = html.replace('href="/', f'href="{request.portal_path}')
     return Markup(_NAMED.sub(lambda found: FACTS[found[1]](request), seated))
 
 

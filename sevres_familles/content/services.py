@@ -92,7 +92,7 @@ def _anchored(html: str) -> str:
 def help_links(request: Request) -> Iterator[Link]:
     """Give the links of the frame to the help pages."""
     folder = request.portal["aide"]
-    path = request.resource_path(folder)
+    path = f"{request.portal_path}aide/"
     for name in HELP:
         if name in folder and folder[name].live:
             yield Link(folder[name].text.title, path + name)
@@ -101,7 +101,7 @@ def help_links(request: Request) -> Iterator[Link]:
 def legal_links(request: Request) -> Iterator[Link]:
     """Give the links of the frame to the legal pages.  The one to accessibility says how the portal stands to it."""
     portal: Portal = request.portal
-    path = request.resource_path(portal)
+    path = request.portal_path
     for name in LEGAL:
         if name not in portal:
             continue

@@ -24,9 +24,7 @@ SECURITY_LIFE = timedelta(days=180)
 @view_config(context=Portal, permission=Permission.PAGE_VIEW, renderer="sevres_familles:templates/content/home.pt")
 def show_home(context: Portal, request: Request) -> dict[str, Any]:
     """Show the public home."""
-    activities = [activity for regie in request.town.regies for activity in regie.activities]
-    listed = ", ".join([activities[0], *(each[0].lower() + each[1:] for each in activities[1:])])
-    return {"title": "Accueil", "activities": listed, "regies": request.town.regies}
+    return {"title": "Accueil"}
 
 
 @view_config(context=Versioned, permission=Permission.PAGE_VIEW, renderer="sevres_familles:templates/content/page.pt")

@@ -9,23 +9,25 @@ import hashlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pyramid.config import Configurator
 from pyramid.events import BeforeRender
 from pyramid.location import lineage
 from pyramid.path import AssetResolver
-from pyramid.renderers import get_renderer
+from pyramid.renderers import get_renderer, render
 from pyramid.request import Request
 
 from sevres_familles.domain import french
-from sevres_familles.web.markup import ICONS, badge, stepper
+from sevres_familles.web.markup import ICONS, Markup, badge, stepper
 from sevres_familles.web.sessions import has_session
 
 STATIC = "sevres_familles:static"
 LAYOUT = "sevres_familles:templates/layout.pt"
 PLACES = ("navigation", "help", "legal")
 COLOURS = "couleurs.css"
+#: How many pieces of pages are kept ready.
+MOST_PARTS = 200
 
 
 class Link(NamedTuple):
@@ -53,18 +55,16 @@ class Frame:
         """The town."""
         return self._request.town
 
-    @cached_property
+    @property
     def public_url(self) -> str:
-        """The path of the public home, which ends with a slash.  Paths are cheaper than `resource_url`."""
-        if getattr(self._request, "root", None) is None:
-            return f"{self._request.script_name}/"
-        path: str = self._request.resource_path(self._request.portal)
+        """The path of the public home, which ends with a slash."""
+        path: str = self._request.portal_path
         return path
 
     @cached_property
     def home_url(self) -> str:
         """Where « Accueil » leads: the family's home when signed in, else the public home."""
-        links = self.links("navigation") if self.signed_in else []
+        links = self.links("navigation") if self.signed_in else ()
         return links[0].url if links else self.public_url
 
     @cached_property
@@ -105,28 +105,35 @@ class Frame:
         token: str = self._request.session.get_csrf_token()
         return token
 
-    def links(self, place: str) -> list[Link]:
+    def links(self, place: str) -> tuple[Link, ...]:
         """Give the links that areas put in a place of the frame."""
-        return [link for source in self._request.registry.frame_links[place] for link in source(self._request)]
+        return tuple(link for source in self._request.registry.frame_links[place] for link in source(self._request))
 
-    def navigation(self) -> list[Link]:
+    def navigation(self) -> tuple[Link, ...]:
         """Give the links of the masthead: « Accueil » first, « Aide » always (requirements A2, 3.2.6)."""
+        home = Link("Accueil", self.public_url)
         help_url = self.public_url + "aide/"
-        links = [Link("Aide", help_url, current=self._request.path.startswith(help_url))]
+        aid = Link("Aide", help_url, current=self._path.startswith(help_url))
         if not self.signed_in:
-            return [Link("Accueil", self.public_url), *links, Link("Se connecter", self.public_url + "connexion")]
-        return (self.links("navigation") or [Link("Accueil", self.public_url)]) + links
+            return home, aid, Link("Se connecter", self.public_url + "connexion")
+        return *(self.links("navigation") or (home,)), aid
 
     def current(self, link: Link) -> str | None:
         """Tell how a link stands to this page, in the words of ``aria-current``."""
-        here = self._request.path_url.rstrip("/")
-        if link.url.rstrip("/") in (here, here.removeprefix(self._request.host_url)):
+        if link.url.removeprefix(self._request.host_url).rstrip("/") == self._path:
             return "page"
         return "true" if link.current else None
+
+    @cached_property
+    def _path(self) -> str:
+        path: str = self._request.path
+        return path.rstrip("/")
 
     def crumbs(self) -> list[Link]:
         """Give the way to this page, from « Accueil », its own last step left out."""
         context = self._request.context
+        if context is self._request.portal and not self._request.view_name:
+            return []
         if hasattr(context, "crumbs"):
             way = list(context.crumbs(self._request))
         else:
@@ -151,6 +158,20 @@ class Frame:
             if session.peek_flash(kind)
             for words in session.pop_flash(kind)
         ]
+
+    def part(self, name: str, **values: Any) -> Markup:
+        """Give a piece of a page that depends on nothing but ``values`` and the town, from ``templates/NAME.pt``.
+
+        It is written once for each set of values, which are hashable: the footer alone would cost as much as the rest
+        of the frame.
+        """
+        parts = self._request.registry.frame_parts
+        key = (name, self._request.script_name, *values.values())
+        if key not in parts:
+            if len(parts) >= MOST_PARTS:
+                parts.clear()
+            parts[key] = Markup(render(f"sevres_familles:templates/{name}.pt", values, request=self._request))
+        return cast(Markup, parts[key])
 
     def css(self, name: str) -> str:
         """Tell the address of one of our files."""
@@ -192,7 +213,7 @@ def _add_globals(event: BeforeRender) -> None:
     request = event["request"]
     if request is None:
         return
-    event["frame"] = Frame(request)
+    event["frame"] = request.frame
     event["layout"] = get_renderer(LAYOUT).implementation()
     event["french"] = french
     event["icon"] = ICONS
@@ -212,8 +233,10 @@ def _version_of(folder: Path) -> str:
 
 def includeme(config: Configurator) -> None:
     """Add the frame to every template, and our files under an address that changes with them."""
+    config.registry.frame_parts = {}
     config.registry.frame_links = {place: [] for place in PLACES}
     config.add_directive("add_frame_links", add_frame_links)
+    config.add_request_method(Frame, "frame", reify=True)
     config.add_subscriber(_add_globals, BeforeRender)
     folder = Path(AssetResolver().resolve(STATIC).abspath())
     config.registry.static_prefix = f"static/{_version_of(folder)}"

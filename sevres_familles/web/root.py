@@ -66,7 +66,16 @@ def portal_of(request: Request) -> Portal:
     return root_factory(request)
 
 
+def portal_path(request: Request) -> str:
+    """Give the path of the portal's home, which ends with a slash: cheaper to begin links with than `resource_url`."""
+    if getattr(request, "root", None) is None:
+        return f"{request.script_name}/"
+    path: str = request.resource_path(request.portal)
+    return path
+
+
 def includeme(config: Configurator) -> None:
-    """Make the portal the root of an application that has none of its own, and add ``request.portal``."""
+    """Make the portal the root of an application that has none of its own, and add ``request.portal`` and its path."""
     config.set_root_factory(root_factory)
     config.add_request_method(portal_of, "portal", reify=True)
+    config.add_request_method(portal_path, "portal_path", reify=True)

@@ -67,6 +67,12 @@ class Town:
         return urlsplit(self.site).netloc
 
     @property
+    def activities(self) -> str:
+        """What its régies cash, in a row: ``Cantines, garderies, crèches``."""
+        first, *others = (activity for regie in self.regies for activity in regie.activities)
+        return ", ".join([first, *(each[0].lower() + each[1:] for each in others)])
+
+    @property
     def emblem(self) -> Path:
         """The town's emblem, an SVG picture."""
         return self.theme / "embleme.svg"
