@@ -161,6 +161,8 @@ def _answers(town: Town) -> bool:
     process = town.processes["portal"]
     assert process.poll() is None, (town.folder / "portal.log").read_text()
     try:
-        return ask(town.url).status == 200  # noqa: PLR2004
+        answer = ask(town.url + "connexion")
+        assert answer.status == 200, answer.text  # noqa: PLR2004
+        return True
     except OSError:
         return False
