@@ -16,15 +16,20 @@ from sevres_familles.web.caching import let_keep
 from sevres_familles.web.frame import Link
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
+from sevres_familles.web.sessions import has_session
 
 #: How long a copy of security.txt counts; RFC 9116 advises less than a year.
 SECURITY_LIFE = timedelta(days=180)
 
 
 @view_config(context=Portal, permission=Permission.PAGE_VIEW, renderer="sevres_familles:templates/content/home.pt")
-def show_home(context: Portal, request: Request) -> dict[str, Any]:
-    """Show the public home."""
-    return {"title": "Accueil"}
+def show_home(context: Portal, request: Request) -> dict[str, Any] | Response:
+    """Show the public home.  To strangers it is the same for a minute, so it is written once a minute."""
+    frame, shown = request.frame, {"title": "Accueil"}
+    if has_session(request):
+        return shown
+    changing = (request.path, frame.moment, frame.links("help"), frame.links("legal"))
+    return Response(frame.part("content/home", **shown, changing=changing))
 
 
 @view_config(context=Versioned, permission=Permission.PAGE_VIEW, renderer="sevres_familles:templates/content/page.pt")

@@ -162,8 +162,7 @@ class Frame:
     def part(self, name: str, **values: Any) -> Markup:
         """Give a piece of a page that depends on nothing but ``values`` and the town, from ``templates/NAME.pt``.
 
-        It is written once for each set of values, which are hashable: the footer alone would cost as much as the rest
-        of the frame.
+        It is written once for each set of values, which are hashable.
         """
         parts = self._request.registry.frame_parts
         key = (name, self._request.script_name, *values.values())
