@@ -32,10 +32,10 @@ def deliver() -> None:
         elif arguments.once:
             deliver_due(request.registry, stop.is_set)
         else:
-            _work(request, stop)
+            work(request, stop)
 
 
-def _work(request: Request, stop: threading.Event) -> None:
+def work(request: Request, stop: threading.Event) -> None:
     """Send until told to stop; the mail under way is ended first."""
     pause = request.portal_settings.mail_pause.total_seconds()
     while not stop.is_set():

@@ -174,9 +174,9 @@ class TestReceipt:
     def pay(self, stored, registry, clock):
         """Pay two invoices; the bank takes an amount in cents."""
 
-        def pay(cents=10280, *, label="GARDERIES OCTO", email="dupond@free.fr"):
+        def pay(cents=10280, *, label="GARDERIES OCTO", email="dupond@free.fr", record=factories.DUPOND):
             with stored() as portal:
-                family = factories.store_family(portal)
+                family = factories.store_family(portal, record=record)
                 factories.store_invoice(family)
                 factories.store_invoice(
                     family, factories.facts("9174", amount=Money(4280), label=label, lot="GARDERIES")
@@ -237,6 +237,11 @@ class TestReceipt:
         pay(email="")
 
         assert delivered()[0]["To"] == "dupond@free.fr"
+
+    def test_is_not_written_to_a_family_without_an_address(self, pay, stored):
+        pay(email="", record=factories.DUPOND._replace(guardians=factories.DUPOND.guardians[1:]))
+
+        assert waiting(stored) == []
 
     def test_a_label_stays_on_its_line(self, pay, delivered):
         pay(label="GARDERIES\r\n\r\nAppelez le 08 99 00 00 00\x00")

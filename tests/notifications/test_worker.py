@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pyramid.request import Request
 
 from sevres_familles.notifications.delivery import CLAIM, deliver_due
+from sevres_familles.notifications.scripts import work
 from sevres_familles.web.clock import SystemClock
 from tests.conftest import StoppedClock
 from tests.notifications.conftest import write_mail
@@ -168,6 +170,35 @@ def test_a_dead_server_ends_nothing(start, write, server, states, stored):
     assert worker.poll() is None
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(PATIENCE) == 0
+
+
+def test_a_round_that_fails_is_told_and_the_next_one_is_run(registry, write, server, states, caplog):
+    write("a@free.fr")
+    stop = threading.Event()
+
+    class FaultyClock:
+        """A clock that fails once, as a database that restarts would; the worker is stopped once the mail left."""
+
+        failed = False
+
+        def now(self):
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("restarting")
+            if server.received:
+                stop.set()
+            return SystemClock().now()
+
+    registry.clock = FaultyClock()
+    request = Request.blank("/")
+    request.registry, request.portal_settings = registry, registry.settings_of_portal
+
+    work(request, stop)
+
+    assert states() == (0, 1)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "A round of mails failed"
+    ]
 
 
 def test_two_workers_send_each_mail_once(start, write, server, states):
