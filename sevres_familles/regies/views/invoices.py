@@ -66,14 +66,15 @@ def list_invoices(context: FamilyAccount, request: Request) -> dict[str, Any]:
     chosen = _chosen(request, payable)
     code, wording = context.family.code, Wording(request)
     on_page = {each.invoice.__name__ for each in shown}
+    elsewhere = [(name, cents) for name, cents in chosen.items() if name not in on_page]
     record = context.family.record
     return {
         "title": "Vos factures",
         "regie": context.regie.title,
         "guardians": tuple(map(guardian_fields, record.guardians)) if record else (),
         "rows": [_row(each, code, chosen, wording) for each in shown],
-        "elsewhere": [(name, cents) for name, cents in chosen.items() if name not in on_page],
-        "payable": bool(payable),
+        "elsewhere": elsewhere,
+        "payable": bool(elsewhere) or any(each.status.payable for each in shown),
         "count": _count_words(len(chosen)),
         "sum": str(total(each.status.due for each in payable if each.invoice.__name__ in chosen)),
         "paging": paging,
