@@ -1,8 +1,8 @@
 """What identity announces; `sevres_familles.notifications` tells people.
 
-Events are announced with ``request.registry.notify`` in the transaction of the act, so what a listener writes is committed
-with it or not at all.  A link's token is never in an event: its nonce is, from which `tokens.token_for` makes it with a
-key that is not in the database.
+Events are announced with ``request.registry.notify`` in the transaction of the act, so what a listener writes is
+committed with it or not at all.  A link's token is never in an event: its nonce is, from which `tokens.token_for` makes
+it with a key that is not in the database.
 """
 
 from dataclasses import dataclass

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import argon2
 from zxcvbn import zxcvbn
 
-from sevres_familles.domain.french import fold
+from sevres_familles.domain.french import fold, plural
 from sevres_familles.domain.references import has_printed_shape
 from sevres_familles.identity.directory import PersonalWord
 from sevres_familles.web.settings import Settings
 
+#: The example that the page gives, and that it therefore refuses.
+EXAMPLE = "tasse orage vélo muguet"
 SHORTEST = 12
 LONGEST = 256
 #: zxcvbn's time grows with the square of the length; what these characters do not make strong is refused.
@@ -33,12 +35,12 @@ _SHORTEST_SPREAD = 5
 
 #: What French people choose first, which zxcvbn's lists, made from English ones, miss.  Always the same list: zxcvbn
 #: keeps it in a global.
-_FRENCH_COMMON = (
-    "motdepasse azerty azertyuiop qsdfghjklm wxcvbn azertyuiopqsdfghjklm soleil doudou loulou chouchou marseille "
-    "bonjour jetaime coucou camille nicolas thomas chocolat vacances espace famille familles facture factures cantine "
-    "mairie ecole creche garderie maman papa enfants princesse louloute chaton poisson football psg paris france "
-    "secret bienvenue connexion identifiant administrateur"
-).split()
+_FRENCH_COMMON = """
+    motdepasse azerty azertyuiop qsdfghjklm wxcvbn azertyuiopqsdfghjklm soleil doudou loulou chouchou marseille
+    bonjour jetaime coucou camille nicolas thomas chocolat vacances espace famille familles facture factures cantine
+    mairie ecole creche garderie maman papa enfants princesse louloute chaton poisson football psg paris france
+    secret bienvenue connexion identifiant administrateur
+""".split()  # noqa: SIM905
 
 
 class Passwords:
@@ -98,11 +100,8 @@ def faults_of(password: str, personal: Iterable[PersonalWord]) -> list[Fault]:
 
 def _length(password: str) -> Fault | None:
     if len(password) < SHORTEST:
-        count = len(password)
-        return Fault(
-            Rule.LENGTH,
-            f"Ce mot de passe est trop court\u00a0: {count} caractère{'s' if count > 1 else ''}. Il en faut 12 au moins.",
-        )
+        count = plural(len(password), "caractère")
+        return Fault(Rule.LENGTH, f"Ce mot de passe est trop court\u00a0: {count}. Il en faut {SHORTEST} au moins.")
     if len(password) > LONGEST:
         return Fault(Rule.LENGTH, f"Ce mot de passe est trop long. Gardez {LONGEST} caractères au plus.")
     return None
@@ -140,6 +139,8 @@ def _guessable(password: str) -> Fault | None:
             Rule.GUESSABLE,
             "Ce mot de passe ressemble à celui d’une facture. Choisissez-en un autre, par exemple quatre mots.",
         )
+    if fold(password).strip() == fold(EXAMPLE):
+        return Fault(Rule.GUESSABLE, "Ce mot de passe est l’exemple de cette page. Choisissez vos propres mots.")
     if _bits(password) < _BITS:
         return Fault(
             Rule.GUESSABLE, "Ce mot de passe n’est pas assez varié. Ajoutez des mots, ou mêlez lettres et chiffres."

@@ -8,8 +8,8 @@ Three tallies of failures decide how long an attempt must wait:
   A newcomer takes a place in the queue and keeps it, so that the family gets in after that half-minute at most, however
   many strangers try meanwhile.
 
-Tallies cool down with time.  They are kept under keyed hashes, in the database that all workers share, in two generations
-of which the older is dropped, so that they take a bounded room and no address stays longer than two days.
+Tallies cool down with time.  They are kept under keyed hashes, in the database that all workers share, in two
+generations of which the older is dropped, so that they take a bounded room and no address stays longer than two days.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Limit(NamedTuple):
         if doublings < 0:
             return _NOTHING
         # Beyond the 20th doubling every limit is at its longest.
-        return min(self.longest, self.first * 2 ** min(doublings, 20))
+        return min(self.longest, self.first * (1 << min(doublings, 20)))
 
 
 #: An address on an account: the CNIL's measure (a minute after five failures, some 25 tries a day).

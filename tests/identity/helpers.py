@@ -10,7 +10,7 @@ from sevres_familles.web.root import Portal
 from tests.factories import CODE
 
 #: An own password that every rule accepts.
-PASSWORD = "tasse orage vélo muguet"
+PASSWORD = "lampe cerise nuage tambour"
 #: A printed password without a typing error.
 PRINTED = "K7MP-Q3XA-TRWD-9HF4"
 

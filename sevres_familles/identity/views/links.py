@@ -1,7 +1,7 @@
 """Links of mails: their token leaves the address at once, and waits in the browser's signed cookie.
 
-So it stands in no history, in no Referer and in no bookmark, and the page itself needs no other Referrer-Policy than every
-page has.  Opening a link writes nothing to the database: programs that open the links of mails spend none.
+So it stands in no history, in no Referer and in no bookmark, and the page itself needs no other Referrer-Policy than
+every page has.  Opening a link writes nothing to the database: programs that open the links of mails spend none.
 """
 
 from typing import Any, NamedTuple

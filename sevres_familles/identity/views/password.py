@@ -8,7 +8,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from sevres_familles.identity import sessions
-from sevres_familles.identity.passwords import Fault, Rule
+from sevres_familles.identity.passwords import EXAMPLE, Fault, Rule
 from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.schemas import ChangePasswordSchema, NewPasswordSchema
 from sevres_familles.identity.services import attempts, check_reset, faults_of_password, set_password
@@ -100,6 +100,7 @@ class ChangePassword(NewPasswordView):
             "steps": STEPS if self.is_first else None,
             "addressee": self.request.registry.directory.addressee(self.request.portal, self.code),
             "rules": self.rules(),
+            "example": EXAMPLE,
         }
 
     def valid(self, appstruct: dict[str, Any]) -> Response:
@@ -156,6 +157,7 @@ class ChooseNewPassword(NewPasswordView):
             "addressee": "",
             "code": self.code,
             "rules": self.rules(),
+            "example": EXAMPLE,
         }
 
     def valid(self, appstruct: dict[str, Any]) -> Response:
