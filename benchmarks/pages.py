@@ -1,4 +1,4 @@
-"""Pages: CPU a request as a ratio to a bare hello; cold start; memory of a worker; the invoice page as the town grows."""
+"""Pages: CPU a request as a ratio to a bare hello; cold start; memory; the invoice page as the town grows."""
 
 import statistics
 import subprocess

@@ -71,7 +71,9 @@ def portal(var: Path) -> Iterator[Server]:
 
 @contextmanager
 def _running(command: list[str], port: int, environ: dict[str, str]) -> Iterator[Server]:
-    process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _wait_for(port, process)
         yield Server(process, port)

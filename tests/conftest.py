@@ -14,7 +14,8 @@ _templates = Path(__file__).parents[1] / ".pytest_cache" / "chameleon"
 _templates.mkdir(parents=True, exist_ok=True)
 os.environ["CHAMELEON_CACHE"] = str(_templates)
 
-import pytest  # noqa: E402
+import hypothesis
+import pytest
 import transaction
 from pyramid.config import Configurator
 from pyramid.router import Router
@@ -22,6 +23,10 @@ from webtest import TestApp
 
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import prepare_database
+
+# What a machine does beside the tests is no fault of theirs.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 #: A Monday afternoon: 15:35 in Paris.
 NOW = datetime(2026, 11, 23, 14, 35, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Makers of what tests talk about.  Every maker gives something whole and believable; a test says what matters to it."""
+"""Makers of what tests talk about: each gives something whole and believable; a test says what matters to it."""
 
 from collections.abc import Iterable
 from datetime import date

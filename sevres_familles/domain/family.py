@@ -68,7 +68,12 @@ class FamilyRecord(NamedTuple):
 def pack_record(record: FamilyRecord) -> str:
     """Write a record as one text; equal records give equal texts."""
     children = [(child.first_name, child.born_on and child.born_on.isoformat()) for child in record.children]
-    return pack([record.guardians, children])
+    return join_record(pack(record.guardians), pack(children))
+
+
+def join_record(guardians: str, children: str) -> str:
+    """Put together a record from its guardians and its children, packed."""
+    return f"[{guardians},{children}]"
 
 
 def unpack_record(text: str) -> FamilyRecord:

@@ -2,8 +2,8 @@
 
 An entry moves one positive sum from an account that is credited to an account that is debited, so that every entry
 balances by construction.  Nothing is ever edited: a correction is a new entry.  An account keeps two journals, as
-bookkeeping does: *facturation*, written by imports alone, and *encaissement*, written by payments alone; each is a chain
-in which an entry carries its sequence, the hash of the one before, and its own (requirements D3, R8, INV6).
+bookkeeping does: *facturation*, written by imports alone, and *encaissement*, written by payments alone; each is a
+chain in which an entry carries its sequence, the hash of the one before, and its own (requirements D3, R8, INV6).
 """
 
 import hashlib
@@ -74,10 +74,9 @@ def digest_of(sequence: int, draft: Draft, previous: bytes) -> bytes:
 
 
 def _canonical(sequence: int, draft: Draft) -> str:
-    return pack(
-        (sequence, draft.at.astimezone(UTC).isoformat(), draft.kind, draft.debit, draft.credit)
-        + (draft.amount.cents, draft.invoice, draft.document)
-    )
+    at = draft.at.astimezone(UTC).isoformat()
+    moved = (draft.debit, draft.credit, draft.amount.cents)
+    return pack([sequence, at, draft.kind, *moved, draft.invoice, draft.document])
 
 
 def pack_entry(entry: Entry) -> str:

@@ -223,7 +223,9 @@ class Allocation(NamedTuple):
     unclassified: Money
 
 
-def allocate(amount: Money, meant: Iterable[Share], room: Mapping[str, Money], unclassified: Money = ZERO) -> Allocation:
+def allocate(
+    amount: Money, meant: Iterable[Share], room: Mapping[str, Money], unclassified: Money = ZERO
+) -> Allocation:
     """Spread the money that came over the invoices it was meant for, in their order.
 
     It first fills what *recettes à classer* lack, when the bank gave back more than it had given: so `allocate` and

@@ -82,7 +82,7 @@ def invoice_faults(invoice: Invoice, owed: Money) -> Iterator[str]:
     """Verify one invoice against the sum of its entries."""
     if owed != invoice.left():
         yield f"facture {invoice.__name__} : {owed} au grand livre, {invoice.left()} sur la facture"
-    if invoice.paid_online() > invoice.facts.total:
+    if invoice.paid_online() > max(invoice.facts.total, ZERO):
         yield f"facture {invoice.__name__} : plus payée que son total"
 
 
@@ -93,7 +93,7 @@ def _payment_faults(portal: Portal, count: Counter[str]) -> Iterator[str]:
 
 
 def payment_faults(payment: Payment) -> Iterator[str]:
-    """Verify one payment: what it holds is what the bank gave, and is in the ledger, and on the invoices (INV1, 5, 8)."""
+    """Verify one payment: what it holds is what the bank gave, and stands in the ledger and on the invoices."""
     moved = net(payment.posted)
     if total(payment.held.values()) + payment.unclassified != moved:
         yield "les parts ne font pas la somme"

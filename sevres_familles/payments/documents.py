@@ -34,7 +34,9 @@ def receipt_data(request: Request, payment: Payment, receipt: Receipt) -> Receip
     town, regie = request.town, payment.account.regie.description
     family = payment.account.family
     record = family.record
-    payer = [guardian.name for guardian in record.guardians] + list(record.guardians[0].address.lines()) if record else []
+    payer = (
+        [guardian.name for guardian in record.guardians] + list(record.guardians[0].address.lines()) if record else []
+    )
     notes = []
     if receipt.unclassified:
         notes.append(

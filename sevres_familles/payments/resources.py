@@ -149,7 +149,8 @@ class Payments(Container):
 
     def find(self, reference: str) -> Payment | None:
         """Find a payment, or none."""
-        return self._nodes.get(reference)
+        payment: Payment | None = self._nodes.get(reference)
+        return payment
 
     def add_doors(self, doors: "NotificationDoors") -> "NotificationDoors":
         """Put the banks' doors beside the payments."""

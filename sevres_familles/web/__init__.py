@@ -2,11 +2,11 @@
 
 `settings` and `town` say whose portal this is; `root` and `container` are the tree, `evolution` makes and upgrades it,
 `storage` keeps it; `security` names permissions; `clock` tells the time; `frame` is what every page has around it;
-`forms` are deform's, in our own dress; `headers` and `errors` guard every response; `documents` typesets PDFs; `scripts`
-opens the portal for a command; `server` serves it.
+`forms` are deform's, in our own dress; `headers` and `errors` guard every response; `documents` typesets PDFs;
+`scripts` opens the portal for a command; `server` serves it.
 """
 
-import random
+import secrets
 import time
 
 from pyramid.config import Configurator
@@ -55,7 +55,7 @@ def _add_libraries(config: Configurator, settings: Settings) -> None:
 def _wait_a_little(event: Interface) -> None:
     """Step back before another attempt: without it, a third of the requests on a hot spot fail (measured)."""
     attempt = event.environ.get("retry.attempt", 0)
-    time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))
+    time.sleep(secrets.SystemRandom().uniform(0, 0.005 * 2 ** min(attempt, 6)))
 
 
 def _forget_activity(event: ApplicationCreated) -> None:

@@ -1,7 +1,7 @@
 """Evolution: the named steps that make a database, and bring an old one up to date.
 
-A new database is made by running every step, so the steps are the bootstrap and every test runs them.  An area keeps its
-steps in ``evolve.py``; they run in the order of the areas, then of their writing, each once, recorded by name.
+A new database is made by running every step, so the steps are the bootstrap and every test runs them.  An area keeps
+its steps in ``evolve.py``; they run in the order of the areas, then of their writing, each once, recorded by name.
 """
 
 from collections.abc import Callable

@@ -32,7 +32,7 @@ _NUMBERS = ("", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", 
 class Euros(colander.SchemaType):
     """A sum typed the French way, ``12,30``, which becomes `Money`."""
 
-    def serialize(self, node: colander.SchemaNode, appstruct: Any) -> Any:  # noqa: ARG002
+    def serialize(self, node: colander.SchemaNode, appstruct: Any) -> Any:
         """Write a sum as one types it, without the sign."""
         if appstruct in (colander.null, None):
             return colander.null

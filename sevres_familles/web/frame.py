@@ -1,8 +1,8 @@
 """What stands around every page: the masthead and its clock, the navigation, the breadcrumbs, the footer.
 
 Areas give their links with ``config.add_frame_links(place, function)``; a function takes the request and gives `Link`s.
-A node names itself in the breadcrumbs by its ``crumb``; one that stands elsewhere in the visitor's mind than in the tree
-gives the way to its page by ``crumbs(request)``, its own last step left out.
+A node names itself in the breadcrumbs by its ``crumb``; one that stands elsewhere in the visitor's mind than in the
+tree gives the way to its page by ``crumbs(request)``, its own last step left out.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from pyramid.request import Request
 
 from sevres_familles.domain import french
 from sevres_familles.web.markup import ICONS, Markup, badge, stepper
-from sevres_familles.web.sessions import has_session
+from sevres_familles.web.sessions import REISSUE_AFTER, has_session
 
 STATIC = "sevres_familles:static"
 LAYOUT = "sevres_familles:templates/layout.pt"
@@ -91,8 +91,8 @@ class Frame:
 
     @property
     def idle_seconds(self) -> int:
-        """How long the session lasts without a page."""
-        return int(self._request.portal_settings.session_idle.total_seconds())
+        """How long the session surely lasts without a page: the cookie may be a little older than the page."""
+        return int(self._request.portal_settings.session_idle.total_seconds() * (1 - REISSUE_AFTER))
 
     @property
     def warning_seconds(self) -> int:

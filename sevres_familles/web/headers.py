@@ -1,4 +1,4 @@
-"""What every response carries, errors and files included, and which hosts are answered (requirements S8 to S11, S23)."""
+"""What every response carries, errors and files included, and which hosts are answered (requirements S8–S11, S23)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Small pieces of HTML that templates and widgets insert as they are: icons, states with their shapes, and the steps of a way."""
+"""Small pieces of HTML that templates and widgets insert as they are: icons, states, and the steps of a way."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,8 @@ _SHAPES = {
 
 def badge(kind: str, words: str) -> Markup:
     """Draw a state: word, shape and colour.  ``words`` are ours, never typed by someone: they are not escaped."""
-    return Markup(f'<span class="badge {kind}"><svg viewBox="0 0 16 16" aria-hidden="true">{_SHAPES[kind]}</svg>{words}</span>')
+    shape = f'<svg viewBox="0 0 16 16" aria-hidden="true">{_SHAPES[kind]}</svg>'
+    return Markup(f'<span class="badge {kind}">{shape}{words}</span>')
 
 
 def stepper(steps: Sequence[str], current: int) -> Markup:
@@ -54,8 +55,8 @@ def stepper(steps: Sequence[str], current: int) -> Markup:
     items = []
     for number, words in enumerate(steps, start=1):
         if number < current:
-            mark = f'<b aria-hidden="true">{ICONS["check"]}</b><span><span class="vh">Étape faite : </span>{words}</span>'
-            items.append(f'<li class="done">{mark}</li>')
+            said = f'<span><span class="vh">Étape faite : </span>{words}</span>'
+            items.append(f'<li class="done"><b aria-hidden="true">{ICONS["check"]}</b>{said}</li>')
         else:
             here = ' aria-current="step"' if number == current else ""
             items.append(f'<li{here}><b aria-hidden="true">{number}</b><span>{words}</span></li>')

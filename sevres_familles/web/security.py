@@ -16,7 +16,7 @@ class Permission(StrEnum):
     SESSION_OPEN = "session:open"
     SESSION_CLOSE = "session:close"
     SESSION_EXTEND = "session:extend"
-    PASSWORD_CHANGE = "password:change"
+    PASSWORD_CHANGE = "password:change"  # noqa: S105 - the name of a permission
     FAMILY_VIEW = "family:view"
     INVOICE_VIEW = "invoice:view"
     INVOICE_PAY = "invoice:pay"

@@ -1,4 +1,4 @@
-"""The server: waitress, told where to listen by the same settings as the portal, and stopped without losing anything."""
+"""The server: waitress, told where to listen by the portal's own settings, and stopped without losing anything."""
 
 import atexit
 import os

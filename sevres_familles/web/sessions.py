@@ -11,7 +11,7 @@ from pyramid.request import Request
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 
 #: The cookie is written again when this share of the idle time has passed, so that most responses set none.
-_REISSUE_AFTER = 1 / 20
+REISSUE_AFTER = 1 / 20
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -44,7 +44,7 @@ def includeme(config: Configurator) -> None:
             # Lax, not Strict: the return from the bank is a cross-site navigation (requirements S8).
             samesite="Lax",
             timeout=int(idle),
-            reissue_time=int(idle * _REISSUE_AFTER),
+            reissue_time=int(idle * REISSUE_AFTER),
             serializer=JSONSerializer(),
         )
     )

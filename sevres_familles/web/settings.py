@@ -42,7 +42,7 @@ def _percentage(text: str) -> Decimal:
         share = Decimal(text.replace(",", "."))
     except InvalidOperation:
         share = Decimal(-1)
-    if not 0 <= share <= 100:  # noqa: PLR2004
+    if not 0 <= share <= 100:
         raise ValueError("a percentage from 0 to 100 is expected")
     return share
 
@@ -212,9 +212,12 @@ def _refuse_unsafe(settings: Settings) -> None:
         faults.append(f"{PREFIX}bank_mode must be PRODUCTION in production")
     if not settings.is_secure:
         faults.append(f"{PREFIX}public_url must be https in production")
-    for name in ("bank_form_url", "bank_rest_url"):
-        if not getattr(settings, name).startswith("https://"):
-            faults.append(f"{PREFIX}{name} must be https in production")
+    addresses = {"bank_form_url": settings.bank_form_url, "bank_rest_url": settings.bank_rest_url}
+    faults += [
+        f"{PREFIX}{name} must be https in production"
+        for name, address in addresses.items()
+        if not address.startswith("https://")
+    ]
     if settings.town_file.is_relative_to(Path(AssetResolver().resolve("sevres_familles:demo").abspath())):
         faults.append(f"{PREFIX}town_file must not be that of the demonstration in production")
     if faults:

@@ -4,6 +4,7 @@ A TOML file, so that nothing of one town is in the code; the back office takes t
 """
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ class RegieDescription:
     activities: tuple[str, ...]
     contact: Contact
     gateway: str
+
+    @property
+    def activity_list(self) -> str:
+        """What it cashes, in a row: ``Cantines, garderies``."""
+        return _in_a_row(self.activities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +75,7 @@ class Town:
     @property
     def activities(self) -> str:
         """What its régies cash, in a row: ``Cantines, garderies, crèches``."""
-        first, *others = (activity for regie in self.regies for activity in regie.activities)
-        return ", ".join([first, *(each[0].lower() + each[1:] for each in others)])
+        return _in_a_row(activity for regie in self.regies for activity in regie.activities)
 
     @property
     def emblem(self) -> Path:
@@ -95,6 +100,11 @@ def read_town(path: Path) -> Town:
         )
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise WrongTownFile(f"{path.name}: {error}") from error
+
+
+def _in_a_row(words: Iterable[str]) -> str:
+    first, *others = words
+    return ", ".join([first, *(each[0].lower() + each[1:] for each in others)])
 
 
 def _contact(data: dict[str, Any]) -> Contact:

@@ -34,7 +34,13 @@ def test_a_whole_chain_is_accepted():
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize(
     "change",
-    [{"amount": Money(9)}, {"invoice": "2026-1"}, {"document": "x"}, {"debit": LedgerAccount.BANK}, {"kind": EntryKind.VOID}],
+    [
+        {"amount": Money(9)},
+        {"invoice": "2026-1"},
+        {"document": "x"},
+        {"debit": LedgerAccount.BANK},
+        {"kind": EntryKind.VOID},
+    ],
 )
 def test_any_change_of_an_entry_is_told(place, change):
     entries = list(journal(1, 2, 3))

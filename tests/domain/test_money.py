@@ -20,7 +20,9 @@ def test_reads_amounts_written_the_french_way(text, cents):
     assert Money.parse(text) == Money(cents)
 
 
-@pytest.mark.parametrize("text", ["", "12.30", "1,234", "12,345", "1 23,00", "douze", "1e3", "٣", "--5", "= 5", "5 € €"])
+@pytest.mark.parametrize(
+    "text", ["", "12.30", "1,234", "12,345", "1 23,00", "douze", "1e3", "٣", "--5", "= 5", "5 € €"]
+)
 def test_refuses_what_has_no_one_meaning(text):
     with pytest.raises(NotAnAmount):
         Money.parse(text)

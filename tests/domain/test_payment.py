@@ -47,7 +47,7 @@ for ended in (S.REFUSED, S.CANCELLED, S.EXPIRED):
         K.AUTHORISED: (S.ACCEPTED, Effect.BOOK),
         K.CAPTURED: (S.CAPTURED, Effect.BOOK),
         K.PENDING: (S.PENDING, KEEPS),
-        **{kind: (ended, KEEPS) for kind in (K.REFUSED, K.ABANDONED, K.UNKNOWN_AT_BANK, K.VOIDED)},
+        **dict.fromkeys((K.REFUSED, K.ABANDONED, K.UNKNOWN_AT_BANK, K.VOIDED), (ended, KEEPS)),
     }
 for unpaid in (S.CREATED, S.REDIRECTED, S.PENDING, S.REFUSED, S.CANCELLED, S.EXPIRED):
     for kind in (K.CREDIT, K.CHARGEBACK, K.UNCLEAR):

@@ -32,7 +32,9 @@ def tell(browser, key, stored, reference):
     def tell(make=fields_of, status=200, origin=BANK, **overrides):
         with stored() as portal:
             body = body_of(make(portal["paiements"][reference], **overrides), key)
-        return browser.post(DOOR, body, extra_environ=origin, status=status, content_type="application/x-www-form-urlencoded")
+        return browser.post(
+            DOOR, body, extra_environ=origin, status=status, content_type="application/x-www-form-urlencoded"
+        )
 
     return tell
 
@@ -95,8 +97,12 @@ def test_a_wrong_signature_is_refused(browser, stored, reference, key):
     assert look(stored, reference) == (PaymentState.REDIRECTED, 0, 0)
 
 
-@pytest.mark.parametrize("change", [{"surprise": "x"}, {"auth_result": "05"}, {"currency": "840"}, {"trans_status": "ACCEPTED"}])
-def test_what_is_authentic_but_unclear_is_kept_answered_200_and_the_bank_is_asked(tell, stored, reference, clock, change):
+@pytest.mark.parametrize(
+    "change", [{"surprise": "x"}, {"auth_result": "05"}, {"currency": "840"}, {"trans_status": "ACCEPTED"}]
+)
+def test_what_is_authentic_but_unclear_is_kept_answered_200_and_the_bank_is_asked(
+    tell, stored, reference, clock, change
+):
     assert tell(**change).text == "quarantined"
 
     assert look(stored, reference) == (PaymentState.REDIRECTED, 0, 1)
@@ -104,7 +110,9 @@ def test_what_is_authentic_but_unclear_is_kept_answered_200_and_the_bank_is_aske
         assert portal["paiements"].to_ask[reference] == clock.now()
 
 
-@pytest.mark.parametrize("change", [{"order_id": "P-22222222X"}, {"trans_id": "zzzzzz"}, {"trans_date": "20200101000000"}])
+@pytest.mark.parametrize(
+    "change", [{"order_id": "P-22222222X"}, {"trans_id": "zzzzzz"}, {"trans_date": "20200101000000"}]
+)
 def test_an_order_that_we_did_not_send_is_set_aside_with_an_alert(tell, stored, reference, change):
     assert tell(**change).text == "set aside"
 

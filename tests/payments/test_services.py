@@ -29,7 +29,9 @@ def family(stored):
     with stored() as portal:
         family = factories.store_family(portal)
         factories.store_invoice(family)
-        factories.store_invoice(family, factories.facts("9174", amount=Money(4280), label="GARDERIES OCTO", lot="GARDERIES"))
+        factories.store_invoice(
+            family, factories.facts("9174", amount=Money(4280), label="GARDERIES OCTO", lot="GARDERIES")
+        )
 
 
 @pytest.fixture
@@ -173,7 +175,9 @@ class TestMoney:
         assert invoice(portal).paid_online() == Money(6000)
         assert faults(portal) == ()
 
-    @pytest.mark.parametrize("state", [BillingState.CANCELLED, BillingState.SENT_TO_TREASURY, BillingState.PAID_AT_COUNTER])
+    @pytest.mark.parametrize(
+        "state", [BillingState.CANCELLED, BillingState.SENT_TO_TREASURY, BillingState.PAID_AT_COUNTER]
+    )
     def test_money_for_an_invoice_that_went_elsewhere_meanwhile_too(self, portal, registry, state):
         payment = opened(portal, registry)
         invoice(portal).stage(portal.stores["lots"].published, BillingFigures(Money(6000), state))
@@ -334,7 +338,9 @@ class TestAnyOrder:
             payment = opened(portal, registry)
             tell(portal, registry, payment, *messages)
             paid = balance(account(portal).entries(), LedgerAccount.BANK)
-            ends.append((paid, account(portal).balance(), invoice(portal).left(), payment.unclassified, payment.is_paid))
+            ends.append(
+                (paid, account(portal).balance(), invoice(portal).left(), payment.unclassified, payment.is_paid)
+            )
             assert faults(portal) == ()
             savepoint.rollback()
 

@@ -184,7 +184,9 @@ class TestTheTraps:
             gateway(mode="DEMO")
 
     def test_6_an_abandonment_has_no_authorisation(self):
-        notice = read(fields_of(trans_status="ABANDONED", result="17", auth_result=None, sequence_number=None, trans_uuid=None))
+        notice = read(
+            fields_of(trans_status="ABANDONED", result="17", auth_result=None, sequence_number=None, trans_uuid=None)
+        )
 
         assert notice.evidence.kind is EvidenceKind.ABANDONED
 

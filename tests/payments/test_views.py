@@ -22,7 +22,9 @@ def families(stored, registry):
         for code in ("26719", OTHER):
             family = factories.store_family(portal, code)
             factories.store_invoice(family)
-            factories.store_invoice(family, factories.facts("9174", amount=Money(4280), label="GARDERIES OCTO", lot="GARDERIES"))
+            factories.store_invoice(
+                family, factories.facts("9174", amount=Money(4280), label="GARDERIES OCTO", lot="GARDERIES")
+            )
             give_password(portal, registry, code)
 
 
@@ -283,7 +285,9 @@ class TestAnotherFamily:
         other.get("/familles/26719/paiements", status=404)
 
 
-@pytest.mark.parametrize("path", ["/paiements/P-22222222X/", "/paiements/", "/paiements/x/recu.pdf", "/familles/26719/paiements"])
+@pytest.mark.parametrize(
+    "path", ["/paiements/P-22222222X/", "/paiements/", "/paiements/x/recu.pdf", "/familles/26719/paiements"]
+)
 def test_signed_out_everything_leads_to_connexion(browser, payment, path):
     for address in (path, payment):
         assert browser.get(address, status=303).location.startswith("http://localhost/connexion?retour=")

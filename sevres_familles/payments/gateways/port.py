@@ -57,7 +57,9 @@ class PaymentGateway(Protocol):
     #: How long the bank's page lives: past it (and a margin), what the bank does not know will never come.
     page_life: timedelta
 
-    def depart(self, reference: str, amount: Money, *, email: str, return_url: str, notify_url: str, at: datetime) -> Departure:
+    def depart(
+        self, reference: str, amount: Money, *, email: str, return_url: str, notify_url: str, at: datetime
+    ) -> Departure:
         """Make the signed form of a payment."""
         ...
 

@@ -1,7 +1,7 @@
 """SystemPay (PayZen, Lyra): the card pages of the Caisse d'Épargne, successor of the SP PLUS of 2009.
 
-eopayment 3.15 makes the form and the signature; every judgment is ours, because eopayment's own is too trusting (the ten
-traps of payments.md §1; each has a test).  Field names and values: Lyra, « API Formulaire V2 », data dictionary.
+eopayment 3.15 makes the form and the signature; every judgment is ours, because eopayment's own is too trusting (the
+ten traps of docs/payments.md; each has a test).  Names and values: Lyra, « API Formulaire V2 », data dictionary.
 """
 
 import hmac
@@ -48,27 +48,30 @@ _DEBIT_STATUSES: Mapping[str, EvidenceKind] = {
     "ABANDONED": EvidenceKind.ABANDONED,
     "CANCELLED": EvidenceKind.VOIDED,
 }
-_MONEY = frozenset({EvidenceKind.AUTHORISED, EvidenceKind.CAPTURED})
 
 #: The names that a notification may carry.  Values are signed, names are not: a message whose names were changed has
 #: one that is not here, or disagrees with itself (payments.md §1, trap 5).
-_KNOWN_FIELDS = frozenset(
-    "vads_" + name
-    for name in """
-    acquirer_network action_mode amount auth_mode auth_number auth_result bank_code bank_label bank_product brand_management
-    capture_delay card_brand card_country card_number contract_used contrib ctx_mode currency cust_address cust_cell_phone
-    cust_city cust_country cust_email cust_first_name cust_id cust_last_name cust_name cust_phone cust_state cust_status
-    cust_title cust_zip effective_amount effective_creation_date effective_currency expiry_month expiry_year extra_result
-    hash initial_issuer_transaction_identifier language occurrence_type operation_type order_id order_info order_info2
-    order_info3 page_action payment_certificate payment_config payment_cards payment_option_code payment_seq payment_src
-    pays_ip presentation_date product_label proof_of_payment requestor result return_mode risk_control sequence_number
-    shop_name shop_url site_id threeds_auth_type threeds_cavv threeds_cavvAlgorithm threeds_eci threeds_enrolled
-    threeds_error_code threeds_exit_status threeds_sign_valid threeds_status threeds_xid tid token_id trans_date trans_id
-    trans_status trans_uuid url_check url_check_src url_return user_info validation_mode version wallet warranty_result
-    """.split()
-) | {"signature"}
-_REQUIRED = ("vads_site_id", "vads_ctx_mode", "vads_currency", "vads_amount", "vads_order_id", "vads_trans_id")
-_REQUIRED += ("vads_trans_date", "vads_trans_status", "vads_result", "vads_url_check_src", "vads_hash", "vads_operation_type")
+_KNOWN_NAMES = """
+    acquirer_network action_mode amount auth_mode auth_number auth_result bank_code bank_label bank_product
+    brand_management capture_delay card_brand card_country card_number contract_used contrib ctx_mode currency
+    cust_address cust_cell_phone cust_city cust_country cust_email cust_first_name cust_id cust_last_name cust_name
+    cust_phone cust_state cust_status cust_title cust_zip effective_amount effective_creation_date effective_currency
+    expiry_month expiry_year extra_result hash initial_issuer_transaction_identifier language occurrence_type
+    operation_type order_id order_info order_info2 order_info3 page_action payment_cards payment_certificate
+    payment_config payment_option_code payment_seq payment_src pays_ip presentation_date product_label proof_of_payment
+    requestor result return_mode risk_control sequence_number shop_name shop_url site_id threeds_auth_type threeds_cavv
+    threeds_cavvAlgorithm threeds_eci threeds_enrolled threeds_error_code threeds_exit_status threeds_sign_valid
+    threeds_status threeds_xid tid token_id trans_date trans_id trans_status trans_uuid url_check url_check_src
+    url_return user_info validation_mode version wallet warranty_result
+"""
+_KNOWN_FIELDS = frozenset(f"vads_{name}" for name in _KNOWN_NAMES.split()) | {"signature"}
+_REQUIRED = tuple(
+    f"vads_{name}"
+    for name in (
+        *("site_id", "ctx_mode", "currency", "amount", "order_id", "trans_id", "trans_date"),
+        *("trans_status", "result", "url_check_src", "hash", "operation_type"),
+    )
+)
 
 
 class SystemPayGateway:
@@ -136,7 +139,9 @@ class SystemPayGateway:
         }
         return Payment(options, logger=logger)
 
-    def depart(self, reference: str, amount: Money, *, email: str, return_url: str, notify_url: str, at: datetime) -> Departure:
+    def depart(
+        self, reference: str, amount: Money, *, email: str, return_url: str, notify_url: str, at: datetime
+    ) -> Departure:
         """Make the signed form of a payment.
 
         No name, address or phone is sent: the bank does not need them, and some raise (trap 8).
@@ -224,7 +229,11 @@ def _parse(body: bytes) -> dict[str, str]:
         raise NotAuthentic("empty or too long", 400)
     try:
         pairs = parse_qsl(
-            body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS, errors="strict"
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            max_num_fields=MAX_FIELDS,
+            errors="strict",
         )
     except ValueError as error:
         raise NotAuthentic("not a form", 400) from error
@@ -252,7 +261,7 @@ def _evidence(fields: Mapping[str, str], at: datetime) -> Evidence:
 
 
 def _kind_of(fields: Mapping[str, str]) -> EvidenceKind:
-    if not _agrees(fields):
+    if not (_is_complete(fields) and _agrees(fields)):
         return EvidenceKind.UNCLEAR
     status = fields["vads_trans_status"]
     if fields["vads_operation_type"] == "CREDIT":
@@ -260,23 +269,29 @@ def _kind_of(fields: Mapping[str, str]) -> EvidenceKind:
     return _DEBIT_STATUSES[status]
 
 
+def _is_complete(fields: Mapping[str, str]) -> bool:
+    """Tell whether a message has all it must, nothing unknown, and is about euros."""
+    return (
+        all(fields.get(name) for name in _REQUIRED)
+        and _KNOWN_FIELDS.issuperset(fields)
+        and fields["vads_currency"] == EURO
+        and re.fullmatch(r"[1-9]\d{0,11}", fields["vads_amount"], re.ASCII) is not None
+    )
+
+
 def _agrees(fields: Mapping[str, str]) -> bool:
-    """Tell whether a message has all it must, nothing unknown, and one meaning."""
-    if not all(fields.get(name) for name in _REQUIRED) or not _KNOWN_FIELDS.issuperset(fields):
-        return False
-    if fields["vads_currency"] != EURO or not re.fullmatch(r"[1-9]\d{0,11}", fields["vads_amount"], re.ASCII):
-        return False
+    """Tell whether operation, status, result and authorisation say one thing."""
     status, operation = fields["vads_trans_status"], fields["vads_operation_type"]
     if operation not in ("DEBIT", "CREDIT") or (operation == "DEBIT" and status not in _DEBIT_STATUSES):
         return False
-    succeeded = fields["vads_result"] == "00"
-    kind = _DEBIT_STATUSES.get(status)
-    if kind in _MONEY:
-        return succeeded and fields.get("vads_auth_result") == "00" and bool(fields.get("vads_trans_uuid"))
-    if kind is EvidenceKind.ABANDONED:
-        return fields["vads_result"] == "17" and not fields.get("vads_auth_result")
-    if kind is EvidenceKind.REFUSED:
-        return not succeeded and fields.get("vads_auth_result") != "00"
+    result, authorised = fields["vads_result"], fields.get("vads_auth_result", "")
+    match _DEBIT_STATUSES.get(status):
+        case EvidenceKind.AUTHORISED | EvidenceKind.CAPTURED:
+            return result == "00" and authorised == "00" and bool(fields.get("vads_trans_uuid"))
+        case EvidenceKind.ABANDONED:
+            return result == "17" and not authorised
+        case EvidenceKind.REFUSED:
+            return result != "00" and authorised != "00"
     return True
 
 
@@ -288,7 +303,9 @@ def _answered(transaction: Mapping[str, Any], at: datetime) -> Evidence:
     try:
         operation, status = transaction["operationType"], transaction["detailedStatus"]
         details = transaction.get("transactionDetails") or {}
-        authorisation = ((details.get("cardDetails") or {}).get("authorizationResponse") or {}).get("authorizationNumber")
+        authorisation = ((details.get("cardDetails") or {}).get("authorizationResponse") or {}).get(
+            "authorizationNumber"
+        )
         return Evidence(
             kind=_answered_kind(transaction, operation, status),
             transaction=transaction["uuid"],

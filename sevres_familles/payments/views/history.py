@@ -45,7 +45,9 @@ def list_payments(context: Family, request: Request) -> dict[str, Any]:
     shown = islice(payments.of(context.code), (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
     return {
         "title": "Vos paiements",
-        "rows": [(payment, labels_of(payment), request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown],
+        "rows": [
+            (payment, labels_of(payment), request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown
+        ],
         "page": page,
         "pages": pages,
         "url": request.resource_url(context, "paiements"),

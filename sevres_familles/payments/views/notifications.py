@@ -36,7 +36,9 @@ def take_notification(context: NotificationDoor, request: Request) -> Response:
     payment = _payment_of(request, notice)
     if payment is None:
         log.error("A notification names an order that we did not send")
-        raise_alert(request.portal, None, f"notification pour une commande inconnue ({notice.evidence.status})", request.now)
+        raise_alert(
+            request.portal, None, f"notification pour une commande inconnue ({notice.evidence.status})", request.now
+        )
         return _answer("set aside")
     outcome = apply(request.portal, request.registry, payment, notice.evidence)
     if outcome is Outcome.QUARANTINED:

@@ -85,8 +85,13 @@ class ReviewPayment:
         """
         if len(names) > MAX_INVOICES:
             raise HTTPBadRequest("Vous avez choisi trop de factures à la fois.")
-        common = {"title": "Vérifiez avant de payer", "crumb": "Vérification", "steps": STEPS, "account": self.account}
-        common |= {"changed": False, "blocked": None, "shares": ()}
+        common: dict[str, Any] = {
+            "title": "Vérifiez avant de payer",
+            "crumb": "Vérification",
+            "steps": STEPS,
+            "account": self.account,
+        }
+        common |= {"shares": (), "changed": False, "blocked": None}
         if not names:
             self.request.response.status = 422
             return {**common, "title": "Aucune facture choisie"}
