@@ -125,8 +125,12 @@ class Family(Node):
 
     def stage(self, lot: int, record: FamilyRecord) -> None:
         """Write a record that shows when the lot is published."""
+        self.stage_packed(lot, pack_record(record))
+
+    def stage_packed(self, lot: int, packed: str) -> None:
+        """Write a record that is packed already, as an import has it."""
         self._record = self.packed_record
-        self._staged = Staged(lot, pack_record(record))
+        self._staged = Staged(lot, packed)
 
     def unstage(self) -> bool:
         """Take away what an import that died left, and tell whether the family itself is to go."""

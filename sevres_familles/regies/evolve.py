@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sevres_familles.regies.exchange.resources import Imports
 from sevres_familles.regies.resources import Regie, Regies
 from sevres_familles.web.root import Portal
 
@@ -13,4 +14,9 @@ def add_regies(portal: Portal, registry: Any) -> None:
         regies.add(description.name, Regie(description))
 
 
-STEPS = (add_regies,)
+def add_imports(portal: Portal, registry: Any) -> None:  # noqa: ARG001
+    """Make the store of imports."""
+    portal.stores["imports"] = Imports()
+
+
+STEPS = (add_regies, add_imports)

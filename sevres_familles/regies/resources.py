@@ -178,6 +178,10 @@ class FamilyAccount(Node):
             raise KeyError(name)
         return invoice
 
+    def __contains__(self, name: str) -> bool:
+        invoice = self.invoices.get(name)
+        return invoice is not None and self.lots.shows(invoice.born)
+
     def __iter__(self) -> Iterator["Invoice"]:
         """Go through the invoices that show."""
         return (invoice for invoice in self.invoices.values() if self.lots.shows(invoice.born))
@@ -337,3 +341,13 @@ def accounts_of(family: Family) -> FamilyAccounts:
     """Find the accounts of a family; one that has none yet gets an empty list of them, for reading."""
     accounts: Any = family.nodes.get("comptes")
     return accounts if accounts is not None else FamilyAccounts()
+
+
+def accounts_for_import(family: Family) -> FamilyAccounts:
+    """Find the accounts of a family, or make their list."""
+    accounts: Any = family.nodes.get("comptes")
+    if accounts is None:
+        accounts = FamilyAccounts()
+        accounts.__name__, accounts.__parent__ = "comptes", family
+        family.nodes = {**family.nodes, "comptes": accounts}
+    return accounts  # type: ignore[no-any-return]

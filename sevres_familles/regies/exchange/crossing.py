@@ -1,0 +1,64 @@
+"""Setting the rows of the files against one another: doubles, lines and invoices without one another, sums."""
+
+from collections.abc import Sequence
+
+from sevres_familles.domain.money import Money
+from sevres_familles.regies.exchange.faults import Fault, Faults
+from sevres_familles.regies.exchange.workspace import Workspace
+
+#: What is one of its kind: table, the columns that tell it, and what it is called.
+_UNIQUE = (
+    ("families", "code", "Le code famille {0}"),
+    ("children", "code, child", "Le même enfant de la famille {0}"),
+    ("invoices", "regie, name", "La facture {1} de la régie {0}"),
+    ("balances", "code, regie", "Le solde de la famille {0} dans la régie {1}"),
+)
+
+
+def cross(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
+    """Note the faults that one row alone does not show.  ``files`` are the files' names, by number."""
+    for table, columns, thing in _UNIQUE:
+        _find_doubles(workspace, files, faults, what=(table, columns, thing))
+    _find_lonely_lines(workspace, files, faults)
+    _check_sums(workspace, files, faults)
+
+
+def _find_doubles(workspace: Workspace, files: Sequence[str], faults: Faults, what: tuple[str, str, str]) -> None:
+    table, columns, thing = what
+    twice = f"SELECT {columns} FROM {table} GROUP BY {columns} HAVING COUNT(*) > 1"  # noqa: S608 - our own names
+    query = f"SELECT {columns}, file, line FROM {table} WHERE ({columns}) IN ({twice}) ORDER BY {columns}, rowid"  # noqa: S608
+    first: tuple[object, ...] = ()
+    for *key, file, line in workspace.select(query):
+        if tuple(key) != first[:-1]:
+            first = (*key, f"{files[file]}, ligne {line}")
+            continue
+        found = f"{thing.format(*key)} est déjà là ({first[-1]})"
+        faults.add(Fault(files[file], line, None, found, "Gardez une seule des deux lignes."))
+
+
+def _find_lonely_lines(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
+    query = """
+        SELECT regie, name, file, MIN(line) FROM lines
+        WHERE NOT EXISTS (SELECT 1 FROM invoices WHERE invoices.regie = lines.regie AND invoices.name = lines.name)
+        GROUP BY regie, name ORDER BY file, MIN(line)
+    """
+    for regie, name, file, line in workspace.select(query):
+        faults.add(
+            Fault(
+                files[file], line, None, f"La facture {name} de la régie {regie} n’est dans aucun fichier de factures",
+                "Donnez aussi sa ligne dans le fichier des factures, ou retirez celle-ci.",
+            )
+        )  # fmt: skip
+
+
+def _check_sums(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
+    """Check that the lines of each invoice make its total.  A line with a wrong amount leaves its invoice unchecked."""
+    query = """
+        SELECT invoices.file, invoices.line, invoices.name, invoices.total, SUM(lines.total) AS made FROM invoices
+        JOIN lines ON lines.regie = invoices.regie AND lines.name = invoices.name
+        GROUP BY invoices.rowid
+        HAVING invoices.total <> made AND COUNT(lines.total) = COUNT(*) ORDER BY invoices.rowid
+    """
+    for file, line, name, total, made in workspace.select(query):
+        found = f"Le total de la facture {name} est {Money(total)}, ses lignes font {Money(made)}"
+        faults.add(Fault(files[file], line, "total", found, "Corrigez le total ou les lignes."))

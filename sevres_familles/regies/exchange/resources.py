@@ -1,0 +1,63 @@
+"""What is kept of imports: the report of each published lot, and what the one under way has touched."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from BTrees.IOBTree import IOBTree
+from persistent import Persistent
+from persistent.list import PersistentList
+
+
+class ImportedFile(NamedTuple):
+    """A file that was taken in."""
+
+    name: str
+    sha256: str
+    kind: str
+    rows: int
+
+
+class ImportReport(Persistent):
+    """What a published lot brought, for the back office.
+
+    ``families`` and each régie of ``invoices`` and ``balances`` are counts and sums in cents, by the names of
+    `comparing.Tally`; ``at`` is when the import began, in UTC.
+    """
+
+    def __init__(
+        self,
+        lot: int,
+        at: datetime,
+        *,
+        files: tuple[ImportedFile, ...],
+        families: dict[str, int],
+        invoices: dict[str, dict[str, int]],
+        balances: dict[str, dict[str, int]],
+    ) -> None:
+        self.lot = lot
+        self.at = at
+        self.files = tuple(map(tuple, files))
+        self.families = families
+        self.invoices = invoices
+        self.balances = balances
+
+
+class Imports(Persistent):
+    """The reports by lot, and the staging journal of a lot that is not published yet.
+
+    ``touched`` holds the family codes of each transaction that staged, written by that transaction itself: so what a
+    killed run left is found without looking at every family.
+    """
+
+    def __init__(self) -> None:
+        self.reports: IOBTree = IOBTree()
+        self.touched: IOBTree = IOBTree()
+
+    def touch(self, batch: int, codes: list[str]) -> None:
+        """Note the families that a transaction writes to."""
+        self.touched[batch] = PersistentList(codes)
+
+    def finish(self, report: ImportReport) -> None:
+        """Keep the report of a lot that is published now, and forget what it touched."""
+        self.reports[report.lot] = report
+        self.touched = IOBTree()
