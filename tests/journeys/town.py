@@ -7,20 +7,36 @@ The timers are those of the settings, shortened.  Two journeys that share a town
 """
 
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pytest
 import transaction
 
 from sevres_familles.payments.checking import verify_portal
+from sevres_familles.sandbox.bank.store import Status
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
-from tests.sandbox.running import KEY, REST_PASSWORD, Bank, Mailbox, ask, free_port, running_bank, running_mailbox, wait_until
+from tests.sandbox.running import (
+    KEY,
+    REST_PASSWORD,
+    Bank,
+    Mailbox,
+    ask,
+    free_port,
+    running_bank,
+    running_mailbox,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -42,54 +58,77 @@ class Town:
     bank: Bank
     mailbox: Mailbox
     processes: Mapping[str, "subprocess.Popen[bytes]"]
+    #: The portal's registry in this process, its database opened beside the town.
+    registry: Any = field(repr=False)
 
     @property
     def url(self) -> str:
         """The portal, with a slash at the end."""
         return f"http://localhost:{self.port}/"
 
-    @property
-    def environ(self) -> dict[str, str]:
-        """What its commands need in the environment."""
-        return {**os.environ, "PORT": str(self.port), "VAR": str(self.folder / "var")}
-
     def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of the project beside the town, and give what it said."""
         return subprocess.run(
-            [str(BIN / command), str(self.ini), *arguments], capture_output=True, text=True, env=self.environ, check=False
+            [str(BIN / command), str(self.ini), *arguments],
+            capture_output=True,
+            text=True,
+            env=_environ(self.port, self.folder),
+            check=False,
         )
 
     @contextmanager
     def store(self) -> Iterator[tuple[Portal, Any]]:
         """Open the portal's database beside it: (portal, registry); committed at the end."""
-        before = {name: os.environ.get(name) for name in ("PORT", "VAR")}
-        os.environ.update(PORT=str(self.port), VAR=str(self.folder / "var"))
+        manager = transaction.TransactionManager(explicit=True)
+        connection = self.registry._zodb_databases[""].open(transaction_manager=manager)
         try:
-            with opened(str(self.ini)) as request:
-                manager = transaction.TransactionManager(explicit=True)
-                connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
-                try:
-                    with manager:
-                        name = request.registry.settings_of_portal.root_name
-                        yield connection.root()[name], request.registry
-                finally:
-                    connection.close()
+            with manager:
+                yield connection.root()[self.registry.settings_of_portal.root_name], self.registry
         finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+            connection.close()
 
     def faults(self) -> tuple[str, ...]:
-        """Verify the books."""
+        """Verify the books, in themselves and against the bank's."""
         with self.store() as (portal, _):
-            return verify_portal(portal).faults
+            posted = [fact for payment in portal["paiements"].values() for fact in payment.posted]
+            booked = sorted((fact.transaction, fact.amount.cents) for fact in posted)
+            faults = verify_portal(portal).faults
+        at_bank = sorted((each.uuid, each.amount) for each in self.bank.payments() if each.status is Status.AUTHORISED)
+        return faults if booked == at_bank else (*faults, f"{booked} booked, {at_bank} at the bank")
+
+    @contextmanager
+    def nobody_asks(self) -> Iterator[None]:
+        """Hold the asking worker still."""
+        asking = self.processes["asking"]
+        asking.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            asking.send_signal(signal.SIGCONT)
+
+    def link_mailed(self, to: str, page: str) -> str:
+        """Wait for a mail with a link to a page of the portal, and give the link."""
+        link = re.compile(rf"{re.escape(self.url + page)}/\S+")
+        return wait_until(lambda: self._links(to, link), f"a mail to {to} with a link to {page}")[0]
+
+    def _links(self, to: str, link: "re.Pattern[str]") -> list[str]:
+        return [address for mail in self.mailbox.mails(to) for address in link.findall(text_of(mail))]
+
+
+def text_of(mail: EmailMessage) -> str:
+    """Give the words of a mail."""
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def _environ(port: int, folder: Path) -> dict[str, str]:
+    """Give the environment of a town's processes."""
+    return {**os.environ, "PORT": str(port), "VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
 
 
 def _four_free_ports() -> int:
     """Find a port that is free with the three after it."""
-    import socket
-
     while True:
         port = free_port()
         probes = []
@@ -119,7 +158,7 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
     (secrets / "bank.key").write_text(KEY)
     (secrets / "bank-rest.password").write_text(REST_PASSWORD)
     ini = _write_ini(folder, {**TIMERS, "bank_page_life": str(bank_page_life), **timers})
-    environ = {**os.environ, "PORT": str(port), "VAR": str(var), "PYTHONUNBUFFERED": "1"}
+    environ = _environ(port, folder)
     subprocess.run([str(BIN / "sevres-init"), str(ini)], check=True, env=environ, stdout=subprocess.DEVNULL)
     with (
         running_mailbox(folder / "mailbox", port=port + 2, smtp_port=port + 3) as mailbox,
@@ -130,9 +169,10 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
             for name, command in (("portal", "pserve"), ("asking", "sevres-ask"), ("mail", "sevres-mail"))
         }
         try:
-            town = Town(port, folder, ini, bank, mailbox, processes)
-            wait_until(lambda: _answers(town), "the portal answers")
-            yield town
+            with _registry(ini, environ) as registry:
+                town = Town(port, folder, ini, bank, mailbox, processes, registry)
+                wait_until(lambda: _answers(town), "the portal answers")
+                yield town
         finally:
             for process in processes.values():
                 process.terminate()
@@ -152,6 +192,17 @@ def _write_ini(folder: Path, settings: Mapping[str, str]) -> Path:
     return ini
 
 
+@contextmanager
+def _registry(ini: Path, environ: Mapping[str, str]) -> Iterator[Any]:
+    """Open the portal as a command of the town would."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("PORT", "VAR"):
+                patch.setenv(name, environ[name])
+            registry = stack.enter_context(opened(str(ini))).registry
+        yield registry
+
+
 def _start(folder: Path, name: str, command: str, ini: str, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     with (folder / f"{name}.log").open("ab") as log:
         return subprocess.Popen([str(BIN / command), ini], stdout=log, stderr=subprocess.STDOUT, env=dict(environ))
@@ -162,7 +213,7 @@ def _answers(town: Town) -> bool:
     assert process.poll() is None, (town.folder / "portal.log").read_text()
     try:
         answer = ask(town.url + "connexion")
-        assert answer.status == 200, answer.text  # noqa: PLR2004
+        assert answer.status == 200, answer.text
         return True
     except OSError:
         return False
