@@ -1,0 +1,96 @@
+"""Looking at a page as its readers do: at three widths, in both lights, with larger text, by axe.
+
+With ``JOURNEY_SHOTS`` in the environment every page that is looked at is also kept there as pictures, for designers.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, ViewportSize
+
+from tests.journeys.axe import violations
+from tests.journeys.browsing import DESK, NARROW, PHONE, overflow
+
+_SHOTS = os.environ.get("JOURNEY_SHOTS")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep pictures of a page, if they are wanted."""
+    if not _SHOTS:
+        return
+    folder = Path(_SHOTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _size_kept(page):
+        for size in (DESK, PHONE):
+            page.set_viewport_size(size)
+            page.screenshot(path=folder / f"{name}-{size['width']}.png", full_page=True)
+
+
+def faults_of(page: Page, name: str) -> list[str]:
+    """List what keeps someone from reading a page."""
+    shoot(page, name)
+    with _size_kept(page):
+        faults = [
+            *_faults_at(page, DESK, "light"),
+            *_faults_at(page, NARROW, "light"),
+            *_faults_at(page, PHONE, "dark"),
+        ]
+        page.emulate_media(color_scheme="light")
+        faults += _faults_of_large_text(page)
+    return faults
+
+
+def _faults_at(page: Page, size: ViewportSize, light: str) -> Iterator[str]:
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=light)
+    where = f"{size['width']} pixels, {light}"
+    if overflow(page) > 0:
+        yield f"{where}: scrolls sideways"
+    yield from (f"{where}: {fault}" for fault in violations(page))
+
+
+def _faults_of_large_text(page: Page) -> list[str]:
+    """Try the page with text at 200 % (WCAG 1.4.4)."""
+    page.set_viewport_size(DESK)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    is_wide = overflow(page) > 0
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    return ["scrolls sideways with text at 200 %"] if is_wide else []
+
+
+@contextmanager
+def _size_kept(page: Page) -> Iterator[None]:
+    size = page.viewport_size
+    yield
+    if size is not None:
+        page.set_viewport_size(size)
+
+
+class Watch:
+    """What a browser complained of, and where it went, from the moment it is watched."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.complaints.append(f"script: {error.error}"))
+        context.on("request", self._note)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not _is_a_page_that_refuses(message):
+            self.complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+
+def _is_a_page_that_refuses(message: ConsoleMessage) -> bool:
+    """Tell whether this is how Chromium notes a page whose status is 4xx: a form with faults (422), an unknown address.
+
+    It says so of files too; those are not the page's own address.
+    """
+    page = message.page
+    is_note = message.text.startswith("Failed to load resource: the server responded with a status of 4")
+    return is_note and page is not None and message.location["url"].split("#")[0] == page.url.split("#")[0]
