@@ -75,8 +75,18 @@ class SignInSchema(colander.Schema):
 
 
 class NewPasswordSchema(colander.Schema):
-    """A new password, twice."""
+    """A new password, twice.
 
+    The code d’accès stands before it, for the family to learn, and for its password manager, which needs to know whose
+    password it keeps.  What comes back of it is not read.
+    """
+
+    code = colander.SchemaNode(
+        colander.String(),
+        title="Votre code d’accès",
+        widget=TextInputWidget(css_class="short code", attributes={"autocomplete": "username", "readonly": "readonly"}),
+        validator=colander.Length(max=20),
+    )
     n1 = _password_field(
         title="Nouveau mot de passe",
         description="12 caractères au moins. 15 ou plus, c’est mieux.",

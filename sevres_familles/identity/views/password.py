@@ -36,6 +36,10 @@ class NewPasswordView(ThrottledView):
         """The code of the family that chooses."""
         raise NotImplementedError
 
+    def initial(self) -> dict[str, Any]:
+        """Say whose password it is."""
+        return {"code": self.code}
+
     def rules(self) -> list[tuple[str, bool | None]]:
         """Give the rules, each with whether what was typed respects it, if something was."""
         words = {
@@ -154,8 +158,8 @@ class ChooseNewPassword(NewPasswordView):
             "title": "Choisissez votre mot de passe",
             "crumb": "Nouveau mot de passe",
             "steps": None,
+            "learns": True,
             "addressee": "",
-            "code": self.code,
             "rules": self.rules(),
             "example": EXAMPLE,
         }
