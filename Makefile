@@ -12,6 +12,8 @@ export BANK_PORT := $(shell expr $(PORT) + 1)
 export MAILBOX_PORT := $(shell expr $(PORT) + 2)
 export SMTP_PORT := $(shell expr $(PORT) + 3)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# Pyramid and deform import pkg_resources, which warns at every start.
+export PYTHONWARNINGS := ignore:pkg_resources is deprecated as an API:UserWarning
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin

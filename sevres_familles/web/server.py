@@ -1,6 +1,7 @@
 """The server: waitress, told where to listen by the portal's own settings, and stopped without losing anything."""
 
 import atexit
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,11 @@ import waitress
 
 from sevres_familles.web.settings import expansion
 
+#: A body larger than this, in bytes, is refused before it is kept anywhere.  Smaller ones get a page that says so.
+MAX_BODY = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
 
 def serve(app: Any, global_config: dict[str, str], listen: str, **options: Any) -> None:
     """Serve the portal (PasteDeploy's ``server_runner``).
@@ -18,8 +24,9 @@ def serve(app: Any, global_config: dict[str, str], listen: str, **options: Any) 
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     atexit.register(_close_databases, app)
+    log.info("%s: %s", app.registry.town.portal_title, app.registry.settings_of_portal.public_url)
     places = expansion(app.registry.settings, os.environ)
-    waitress.serve(app, listen=listen.format_map(places), ident=None, **options)
+    waitress.serve(app, listen=listen.format_map(places), ident=None, max_request_body_size=MAX_BODY, **options)
 
 
 def _close_databases(app: Any) -> None:
