@@ -40,11 +40,11 @@ def _delays(text: str) -> tuple[timedelta, ...]:
 def _percentage(text: str) -> Decimal:
     try:
         share = Decimal(text.replace(",", "."))
+        if 0 <= share <= 100:
+            return share
     except InvalidOperation:
-        share = Decimal(-1)
-    if not 0 <= share <= 100:
-        raise ValueError("a percentage from 0 to 100 is expected")
-    return share
+        pass
+    raise ValueError("a percentage from 0 to 100 is expected")
 
 
 def _environment(text: str) -> str:
