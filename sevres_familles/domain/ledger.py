@@ -70,18 +70,39 @@ class BrokenChain(Exception):
 
 def digest_of(sequence: int, draft: Draft, previous: bytes) -> bytes:
     """Hash an entry: SHA-256 of the hash before it and of its canonical JSON."""
-    return hashlib.sha256(previous + _canonical(sequence, draft).encode()).digest()
+    return _digest(previous, _canonical(sequence, draft))
+
+
+def _digest(previous: bytes, content: str) -> bytes:
+    return hashlib.sha256(previous + content.encode()).digest()
 
 
 def _canonical(sequence: int, draft: Draft) -> str:
-    at = draft.at.astimezone(UTC).isoformat()
-    moved = (draft.debit, draft.credit, draft.amount.cents)
-    return pack([sequence, at, draft.kind, *moved, draft.invoice, draft.document])
+    moved = draft.kind, draft.debit, draft.credit, draft.amount.cents
+    return pack((sequence, draft.at.astimezone(UTC).isoformat(), *moved, draft.invoice, draft.document))
 
 
-def pack_entry(entry: Entry) -> str:
-    """Write an entry as one line: the hash before it, its own, and the canonical JSON that was hashed."""
-    return f"{entry.previous.hex()} {entry.digest.hex()} {_canonical(entry.sequence, entry.draft)}"
+def append(lines: Sequence[str], *drafts: Draft) -> tuple[str, ...]:
+    """Give a journal with more entries.
+
+    Each entry is stored as one line: the hash before it, its own, and the canonical JSON that was hashed.
+
+    :raises ValueError: when an amount is not positive, or the two accounts are the same.
+    """
+    previous, sequence = GENESIS, 0
+    if lines:
+        last = unpack_entry(lines[-1])
+        previous, sequence = last.digest, last.sequence
+    added = list(lines)
+    for draft in drafts:
+        if draft.amount <= ZERO or draft.debit == draft.credit:
+            raise ValueError(f"not an entry: {draft}")
+        sequence += 1
+        content = _canonical(sequence, draft)
+        digest = _digest(previous, content)
+        added.append(f"{previous.hex()} {digest.hex()} {content}")
+        previous = digest
+    return tuple(added)
 
 
 def unpack_entry(line: str) -> Entry:
@@ -98,18 +119,6 @@ def unpack_entry(line: str) -> Entry:
         document=document,
     )
     return Entry(sequence, draft, bytes.fromhex(previous), bytes.fromhex(digest))
-
-
-def append(entries: Sequence[Entry], draft: Draft) -> tuple[Entry, ...]:
-    """Give the journal with one more entry.
-
-    :raises ValueError: when the amount is not positive, or the two accounts are the same.
-    """
-    if draft.amount <= ZERO or draft.debit == draft.credit:
-        raise ValueError(f"not an entry: {draft}")
-    previous = entries[-1].digest if entries else GENESIS
-    sequence = entries[-1].sequence + 1 if entries else 1
-    return (*entries, Entry(sequence, draft, previous, digest_of(sequence, draft, previous)))
 
 
 def check_chain(entries: Iterable[Entry]) -> None:

@@ -76,11 +76,7 @@ class Journal(Persistent):
 
     def append(self, *drafts: ledger.Draft) -> None:
         """Write entries that count at once."""
-        added: tuple[ledger.Entry, ...] = tuple(map(ledger.unpack_entry, self.lines[-1:]))
-        last = len(added)
-        for draft in drafts:
-            added = ledger.append(added, draft)
-        self._set_lines((*self.lines, *map(ledger.pack_entry, added[last:])))
+        self._set_lines(ledger.append(self.lines, *drafts))
 
     def stage(self, lot: int, *drafts: ledger.Draft) -> None:
         """Write entries that count when their lot is published."""
@@ -157,6 +153,7 @@ class FamilyAccount(Node):
     """
 
     crumb = "Vos factures"
+    cash: Journal | None = None
     _imported_balance: tuple[Money, date] | None = None
     _staged_balance: Staged | None = None
 
@@ -166,7 +163,14 @@ class FamilyAccount(Node):
         self.lots = lots
         self.invoices: dict[str, Invoice] = {}
         self.billing = Journal()
-        self.cash: Journal | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "invoices": {name: invoice.state() for name, invoice in self.invoices.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        invoices = {name: Invoice.restored(name, self, each) for name, each in state["invoices"].items()}
+        super().__setstate__({**state, "invoices": invoices})
 
     def __getitem__(self, name: str) -> "Invoice":
         """Find an invoice that shows.

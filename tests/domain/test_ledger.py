@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevres_familles.domain.ledger import BrokenChain, Draft, EntryKind, LedgerAccount, append, balance, check_chain
+from sevres_familles.domain.ledger import (
+    BrokenChain,
+    Draft,
+    EntryKind,
+    LedgerAccount,
+    append,
+    balance,
+    check_chain,
+    unpack_entry,
+)
 from sevres_familles.domain.money import ZERO, Money
 
 AT = datetime(2026, 11, 23, 14, 35, tzinfo=UTC)
@@ -17,10 +26,10 @@ def draft(cents=6000, debit=LedgerAccount.FAMILY, credit=LedgerAccount.BILLING, 
 
 
 def journal(*cents):
-    entries = ()
+    lines = ()
     for each in cents:
-        entries = append(entries, draft(each))
-    return entries
+        lines = append(lines, draft(each))
+    return tuple(map(unpack_entry, lines))
 
 
 def test_entries_are_numbered_without_a_gap():
@@ -82,8 +91,7 @@ moves = st.tuples(st.integers(1, 10_000), st.permutations(list(LedgerAccount)).m
 
 @given(st.lists(moves, max_size=20))
 def test_the_accounts_together_always_balance(moved):
-    entries = ()
-    for cents, (debit, credit) in moved:
-        entries = append(entries, draft(cents, debit, credit))
+    lines = append((), *(draft(cents, debit, credit) for cents, (debit, credit) in moved))
+    entries = tuple(map(unpack_entry, lines))
 
     assert sum((balance(entries, account) for account in LedgerAccount), ZERO) == ZERO

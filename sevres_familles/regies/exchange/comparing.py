@@ -23,6 +23,7 @@ from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
 from sevres_familles.web.root import Portal
 
+_STATES = {str(state): state for state in BillingState}
 _STORED, _FAMILY, _CHILD, _INVOICE, _BALANCE = range(5)
 
 
@@ -289,8 +290,8 @@ class Comparison:
         counted = self._counted(known, row)
         if counted is None:
             return None
-        figures = BillingFigures(Money(row.remaining or 0), BillingState(row.state or ""), counted)
-        invoiced, taken = Money(row.total or 0), total(each.amount for each in counted)
+        figures = BillingFigures(Money(row.remaining or 0), _STATES[row.state or ""], counted)
+        invoiced, taken = Money(row.total or 0), total(each.amount for each in counted) if counted else ZERO
         lowest, highest = min(invoiced, ZERO), max(invoiced - taken, ZERO)
         if not lowest <= figures.remaining <= highest:
             bounds = f"Il va de {lowest} à {highest}"

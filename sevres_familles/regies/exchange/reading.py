@@ -89,12 +89,8 @@ def _scan(path: Path) -> tuple[str, str]:
     return "cp1252", digest.hexdigest()
 
 
-class Row(NamedTuple):
-    """A row: the number of its line, how many characters it took, and its cells in the order of the kind's columns."""
-
-    line: int
-    length: int
-    cells: Sequence[str]
+#: A row: the number of its line, how many characters it took, and its cells in the order of the kind's columns.
+Row = tuple[int, int, list[str]]
 
 
 class Reader:
@@ -124,7 +120,7 @@ class Reader:
             if places is not None:
                 yield from self._rows(lines, places, len(header[2]))
 
-    def _lines(self, file: TextIOWrapper) -> Iterator[tuple[int, int, list[str]]]:
+    def _lines(self, file: TextIOWrapper) -> Iterator[Row]:
         """Cut a file into lines, and lines into cells."""
         number = 0
         while line := file.readline(LONGEST_LINE):
@@ -134,21 +130,22 @@ class Reader:
                 length += _skip_line(file)
                 self.fault(number, None, f"Ligne de {length} caractères", f"{LONGEST_LINE} au plus sont admis.")
                 continue
-            line = line.rstrip("\r\n")
-            if _UNSEEMLY(line):
-                self.fault(
-                    number, None, f"Caractère invisible dans {shown(line)}", "Retirez les caractères de contrôle."
-                )
+            line = line.strip()
+            # isprintable is by far quicker than the pattern, but does not like the no-break spaces of amounts.
+            plain = line.isprintable()
+            if not plain and _UNSEEMLY(line):
+                found, advice = f"Caractère invisible dans {shown(line)}", "Retirez les caractères de contrôle."
+                self.fault(number, None, found, advice)
                 continue
             cells = line.split(";") if '"' not in line else self._quoted(number, line)
             if cells is None:
                 continue
-            if length > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL:
-                self.fault(
-                    number, None, f"Cellule de {max(map(len, cells))} caractères", f"{LONGEST_CELL} au plus sont admis."
-                )
+            if length > LONGEST_CELL and (longest := max(map(len, cells))) > LONGEST_CELL:
+                self.fault(number, None, f"Cellule de {longest} caractères", f"{LONGEST_CELL} au plus sont admis.")
                 continue
-            yield number, length, [cell.strip() for cell in cells]
+            if not plain or " ;" in line or "; " in line or '"' in line:
+                cells = [cell.strip() for cell in cells]
+            yield number, length, cells
 
     def _quoted(self, number: int, line: str) -> list[str] | None:
         try:
@@ -183,7 +180,7 @@ class Reader:
             return None
         return [names.index(each) if each in names else len(names) for each in (normal(c.name) for c in kind.columns)]
 
-    def _rows(self, lines: Iterator[tuple[int, int, list[str]]], places: list[int], width: int) -> Iterator[Row]:
+    def _rows(self, lines: Iterator[Row], places: list[int], width: int) -> Iterator[Row]:
         optional = max(places) == width
         in_order = places == list(range(width))
         for number, length, cells in lines:
@@ -193,9 +190,9 @@ class Reader:
                 if optional:
                     cells.append("")
                 if in_order:
-                    yield Row(number, length, cells)
+                    yield number, length, cells
                 elif any(cells):
-                    yield Row(number, length, [cells[place] for place in places])
+                    yield number, length, [cells[place] for place in places]
             elif any(cells):
                 self.fault(number, None, f"{len(cells)} cellules", f"L’en-tête en nomme {width}.")
 

@@ -102,7 +102,9 @@ class Import(NamedTuple):
             account.add_invoice(Invoice.made_of(new.name, new.facts, new.figures, lot))
             document = self._document(lot, new.file)
             drafts += self._drafts(EntryKind.INVOICED, new.total, new.name, document)
-            drafts += self._drafts(EntryKind.BILLING_CHANGE, new.figures.billed - new.total, new.name, document)
+            if new.figures.remaining != new.total:
+                # No payment of ours is counted on an invoice that is new.
+                drafts += self._drafts(EntryKind.BILLING_CHANGE, new.figures.remaining - new.total, new.name, document)
         for name, figures, file in changes.figures:
             invoice = account.invoices[name]
             difference = _difference(invoice.figures, figures)
