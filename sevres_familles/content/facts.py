@@ -7,8 +7,8 @@ is HTML, made here from what the town file says.
 import re
 from collections.abc import Callable, Mapping
 from html import escape
+from typing import cast
 
-from pyramid.renderers import render
 from pyramid.request import Request
 
 from sevres_familles.content import accessibility
@@ -75,7 +75,7 @@ def _whole(contact: Contact) -> str:
 
 
 def _regies(request: Request) -> str:
-    return render("sevres_familles:templates/content/regies.pt", {"regies": request.town.regies}, request=request)
+    return cast(str, request.frame.part("content/regies"))
 
 
 def _security(request: Request) -> str:
@@ -92,7 +92,7 @@ FACTS: Mapping[str, Fact] = {
     "ville.titre": lambda request: escape(request.town.title),
     "ville.site": lambda request: f'<a href="{escape(request.town.site)}">{escape(request.town.site_name)}</a>',
     "portail.titre": lambda request: escape(request.town.portal_title),
-    "portail.adresse": lambda request: escape(request.portal_settings.public_url),
+    "portail.adresse": lambda request: escape(request.public_address.rstrip("/")),
     "portail.source": lambda request: f'<a href="{escape(request.portal_settings.source_url)}">code source</a>',
     "contact": lambda request: _whole(request.town.contact),
     "contact.service": lambda request: escape(request.town.contact.service),

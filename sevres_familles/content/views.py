@@ -111,13 +111,13 @@ class ForRobots:
         request = self.request
         if request.subpath != ("security.txt",):
             raise HTTPNotFound
-        public = request.portal_settings.public_url
+        home = request.public_address
         return _text(
             f"Contact: {request.town.security_contact}\n"
             f"Expires: {request.now + SECURITY_LIFE:%Y-%m-%dT%H:%M:%SZ}\n"
             "Preferred-Languages: fr, en\n"
-            f"Canonical: {public}/.well-known/security.txt\n"
-            f"Policy: {public}/securite\n"
+            f"Canonical: {home}.well-known/security.txt\n"
+            f"Policy: {home}securite\n"
         )
 
 

@@ -10,6 +10,7 @@ from pyramid.httpexceptions import HTTPError, HTTPException, HTTPForbidden, HTTP
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.traversal import resource_path_tuple, traversal_path_info
 from transaction.interfaces import TransientError
 
 from sevres_familles.web.root import DatabaseNotReady
@@ -17,8 +18,8 @@ from sevres_familles.web.sessions import has_session, has_timed_out
 
 log = logging.getLogger(__name__)
 
-#: First words of addresses behind which everything needs a sign-in, so that nothing there tells whether it exists.
-PROTECTED = frozenset({"familles", "paiements", "mot-de-passe", "confirmer-mon-e-mail"})
+#: Addresses, from the portal on, behind which everything needs a sign-in, so that nothing there tells whether it exists.
+PROTECTED = frozenset({("familles",), ("paiements",), ("mot-de-passe",), ("confirmer-mon-e-mail",)})
 
 _PAGES: Mapping[int, tuple[str, str]] = {
     400: ("Cette demande n’a pas pu être lue", "Revenez à la page précédente, rechargez-la, puis recommencez."),
@@ -78,9 +79,10 @@ def forbidden(error: HTTPForbidden, request: Request) -> Response:
 
 
 def is_protected(request: Request) -> bool:
-    """Tell whether an address stands where everything needs a sign-in, as it was written."""
-    words = request.path_info.split("/")
-    return len(words) > 1 and words[1] in PROTECTED
+    """Tell whether an address stands where everything needs a sign-in, as traversal reads it, wherever the seat is."""
+    way = traversal_path_info(request.environ["PATH_INFO"])
+    seat = resource_path_tuple(request.portal)[1:]
+    return way[: len(seat)] == seat and way[len(seat) :][:1] in PROTECTED
 
 
 def to_sign_in(request: Request) -> Response:

@@ -81,7 +81,7 @@ class Frame:
     @cached_property
     def static(self) -> str:
         """Where our files stand, without a slash at the end."""
-        return f"{self._request.script_name}/{self._request.registry.static_prefix}"
+        return f"{self._request.seat_path}{self._request.registry.static_prefix}"
 
     @property
     def source_url(self) -> str:
@@ -178,7 +178,7 @@ class Frame:
 
     def picture(self, name: str) -> str:
         """Tell the address of one of the town's own files."""
-        return f"{self._request.script_name}/{self._request.registry.theme_prefix}/{name}"
+        return f"{self._request.seat_path}{self._request.registry.theme_prefix}/{name}"
 
     @property
     def colours(self) -> str | None:

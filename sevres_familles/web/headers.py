@@ -1,5 +1,6 @@
 """What every response carries, errors and files included, and which hosts are answered (requirements S8–S11, S23)."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ from sevres_familles.web.settings import Settings
 
 #: A request larger than this is refused before it is read (requirements S37): our forms are small.
 MAX_BODY = 64 * 1024
+
+#: A Host header that names a host and a port.  What else it may hold (``localhost:1@elsewhere``) would reach our links.
+_HOST = re.compile(r"([^:@/\\]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
 def content_security_policy(settings: Settings) -> str:
@@ -61,7 +65,8 @@ def guard_tween_factory(handler: Callable[[Request], Response], registry: Any) -
     hosts = frozenset(registry.settings_of_portal.hosts)
 
     def guard(request: Request) -> Response:
-        if request.domain not in hosts:
+        found = _HOST.fullmatch(request.host)
+        if found is None or found[1] not in hosts:
             raise HTTPBadRequest("Cette adresse n’est pas celle du portail.")
         if (request.content_length or 0) > MAX_BODY:
             raise HTTPRequestEntityTooLarge

@@ -1,6 +1,7 @@
 """The root of the tree, `Portal`, and how a request finds it."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 from persistent.mapping import PersistentMapping
 from pyramid.authorization import Allow, Authenticated, Everyone
@@ -66,16 +67,33 @@ def portal_of(request: Request) -> Portal:
     return root_factory(request)
 
 
+def seat_path(request: Request) -> str:
+    """Give the path of the portal's home as the application said it at its start, for pages that may not ask the tree."""
+    return f"{request.script_name}/{request.registry.seat}"
+
+
 def portal_path(request: Request) -> str:
     """Give the path of the portal's home, which ends with a slash: cheaper to begin links with than `resource_url`."""
     if getattr(request, "root", None) is None:
-        return f"{request.script_name}/"
+        return seat_path(request)
     path: str = request.resource_path(request.portal)
     return path
 
 
+def public_address(request: Request) -> str:
+    """Give the whole address of the portal's home as families know it, from the settings and never from a Host."""
+    address: str = urljoin(request.portal_settings.public_url, request.portal_path)
+    return address
+
+
 def includeme(config: Configurator) -> None:
-    """Make the portal the root of an application that has none of its own, and add ``request.portal`` and its path."""
+    """Make the portal the root of an application that has none of its own, and add ``request.portal`` and its path.
+
+    An application that seats it elsewhere sets its own root, and says where by ``route_prefix`` (docs/architecture.md).
+    """
+    config.registry.seat = f"{config.route_prefix.strip('/')}/" if config.route_prefix else ""
     config.set_root_factory(root_factory)
     config.add_request_method(portal_of, "portal", reify=True)
     config.add_request_method(portal_path, "portal_path", reify=True)
+    config.add_request_method(seat_path, "seat_path", property=True)
+    config.add_request_method(public_address, "public_address", property=True)

@@ -63,5 +63,5 @@ def dead_link(error: DeadLink, request: Request) -> dict[str, Any]:
         "title": "Ce lien ne marche plus",
         "is_reset": request.view_name == PAGES[Purpose.RESET],
         "ask_url": page_url(request, "identifiants-oublies"),
-        "sign_in_url": page_url(request, "connexion", retour=f"{request.script_name}/confirmer-mon-e-mail"),
+        "sign_in_url": page_url(request, "connexion", retour=f"{request.portal_path}confirmer-mon-e-mail"),
     }

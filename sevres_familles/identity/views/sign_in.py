@@ -15,7 +15,7 @@ from sevres_familles.identity.schemas import SignInSchema
 from sevres_familles.identity.services import attempts, authenticate, credentials_of
 from sevres_familles.identity.views.forgotten import AskIdentifiers
 from sevres_familles.identity.views.pages import ThrottledView, family_home, keep_record, page_url
-from sevres_familles.web.forms import wrong
+from sevres_familles.web.forms import refuse_unknown_fields, wrong
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
 
@@ -96,6 +96,7 @@ def _lead_on(request: Request, code: str, scope: Scope, back: str) -> HTTPSeeOth
 @view_config(context=Portal, name="deconnexion", permission=Permission.SESSION_CLOSE, request_method="POST")
 def sign_out(context: Portal, request: Request) -> Response:
     """End the session.  It is no fault to have none any more."""
+    refuse_unknown_fields(request, set())
     sessions.end(request)
     request.session.flash("Vous êtes déconnecté.")
     response = HTTPSeeOther(request.resource_url(request.portal))
@@ -107,5 +108,6 @@ def sign_out(context: Portal, request: Request) -> Response:
 @view_config(context=Portal, name="prolonger", permission=Permission.SESSION_EXTEND, request_method="POST")
 def extend_session(context: Portal, request: Request) -> Response:
     """Keep the session open as long again: its idle time stands in the cookie, which is written anew."""
+    refuse_unknown_fields(request, set())
     request.session.changed()
     return Response(status=204)
