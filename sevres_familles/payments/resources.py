@@ -126,7 +126,8 @@ class Payments(Container):
     """All the payments, by reference.
 
     ``to_ask`` says when the bank is to be asked about which; ``of_family`` lists the payments of each family, oldest
-    first; ``bank_orders`` keeps the bank's transaction numbers, used once a day each.
+    first; ``bank_orders`` keeps the bank's transaction numbers, used once a day each; ``transactions`` tells which
+    payment each operation of the bank is about, by the bank's own identifier (requirements R2).
     """
 
     __acl__ = ((Allow, Everyone, (Permission.NOTIFICATION_RECEIVE,)), DENY_ALL)
@@ -136,6 +137,7 @@ class Payments(Container):
         self.to_ask: OOBTree = OOBTree()
         self.of_family: OOBTree = OOBTree()
         self.bank_orders: OOBTree = OOBTree()
+        self.transactions: OOBTree = OOBTree()
         self.doors: NotificationDoors | None = None
 
     def __getitem__(self, name: str) -> Any:

@@ -136,6 +136,9 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
     """Apply evidence to a payment: move it by the table, book money that is not booked, free its invoices at an end."""
     if evidence.key in {known.key for known in payment.evidence}:
         return Outcome.DUPLICATE
+    if not _is_about(portal["paiements"], payment, evidence):
+        raise_alert(portal, payment, "opération de la banque déjà rattachée à un autre paiement", evidence.at)
+        return Outcome.QUARANTINED
     payment.evidence = (*payment.evidence, evidence)
     move = MOVES[payment.state][evidence.kind]
     payment.move(move.to, evidence.at)
@@ -147,6 +150,15 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
         _book_what_is_not(portal, registry, payment, evidence)
     _guard(portal, payment)
     return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
+
+
+def _is_about(payments: Payments, payment: Payment, evidence: Evidence) -> bool:
+    """Tie an operation of the bank to its payment, once and for all; false when it is tied to another."""
+    if not evidence.transaction:
+        return True
+    if evidence.transaction not in payments.transactions:
+        payments.transactions[evidence.transaction] = payment.reference
+    return bool(payments.transactions[evidence.transaction] == payment.reference)
 
 
 def expire(portal: Portal, payment: Payment, at: datetime) -> None:

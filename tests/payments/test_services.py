@@ -278,6 +278,14 @@ class TestMoney:
         assert invoice(portal).open_payment == first.reference
         assert faults(portal) == ()
 
+    def test_an_operation_of_another_payment_is_set_aside(self, portal, registry):
+        first, second = opened(portal, registry), opened(portal, registry, "2026-9174")
+        tell(portal, registry, first, evidence(K.AUTHORISED))
+
+        assert tell(portal, registry, second, evidence(K.AUTHORISED)) == [Outcome.QUARANTINED]
+        assert second.state is S.REDIRECTED
+        assert faults(portal) == ()
+
     def test_what_is_unclear_changes_no_state(self, portal, registry):
         payment = opened(portal, registry)
 

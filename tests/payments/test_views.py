@@ -94,6 +94,14 @@ class TestReview:
 
         assert payments_of(stored) == {}
 
+    def test_a_field_that_stands_twice_is_refused(self, family, stored):
+        form = review(family).forms[1]
+        fields = [*form.submit_fields(), ("vu", form["vu"].value)]
+
+        family.post(ACCOUNT + "payer", fields, status=400)
+
+        assert payments_of(stored) == {}
+
     def test_without_a_token_nothing_is_opened(self, family, stored):
         family.post(ACCOUNT + "payer", {"facture": "2026-9161"}, status=400)
 

@@ -49,7 +49,8 @@ class ReviewPayment:
         Amounts are those of the invoices; the form only tells which, and what was seen, so that a file published
         meanwhile shows its new amounts instead of charging them unseen.
         """
-        if set(self.request.POST) - _FIELDS:
+        sent = [name for name in self.request.POST if name != "facture"]
+        if set(sent) - _FIELDS or len(sent) != len(set(sent)):
             raise HTTPBadRequest("Le formulaire reçu n’est pas celui de cette page.")
         names = self.request.POST.getall("facture")
         page = self._page(names)
