@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,11 @@ def clock() -> StoppedClock:
     return StoppedClock(NOW)
 
 
-@pytest.fixture
-def ini(tmp_path: Path) -> dict[str, str]:
-    """The settings of an ini, in development, with tiny password parameters."""
+def settings_in(folder: Path) -> dict[str, str]:
+    """Write the settings of an ini, in development, with tiny password parameters; state goes to a folder."""
     return {
         "sevres.environment": "development",
-        "sevres.var": str(tmp_path / "var"),
+        "sevres.var": str(folder / "var"),
         "sevres.public_url": "http://localhost",
         "sevres.hosts": "localhost",
         "sevres.storage": "memory://",
@@ -75,6 +75,11 @@ def ini(tmp_path: Path) -> dict[str, str]:
         "sevres.bank_rest_password_file": "{var}/secrets/bank-rest.password",
         "sevres.bank_sources": "127.0.0.1",
     }
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> dict[str, str]:
+    return settings_in(tmp_path)
 
 
 def make_app(ini: dict[str, str], clock: Any) -> Router:
@@ -103,27 +108,33 @@ def registry(app: Router) -> Any:
 Stored = Callable[[], AbstractContextManager[Portal]]
 
 
+@contextmanager
+def portal_stored(registry: Any) -> Iterator[Portal]:
+    """Open the portal in the database of an application, and commit at the end."""
+    manager = transaction.TransactionManager(explicit=True)
+    connection = registry._zodb_databases[""].open(transaction_manager=manager)
+    try:
+        with manager:
+            yield connection.root()[registry.settings_of_portal.root_name]
+    finally:
+        connection.close()
+
+
 @pytest.fixture
 def stored(registry: Any) -> Stored:
     """Open the portal in the database: ``with stored() as portal`` commits at its end."""
+    return partial(portal_stored, registry)
 
-    @contextmanager
-    def opened() -> Iterator[Portal]:
-        manager = transaction.TransactionManager(explicit=True)
-        connection = registry._zodb_databases[""].open(transaction_manager=manager)
-        try:
-            with manager:
-                yield connection.root()[registry.settings_of_portal.root_name]
-        finally:
-            connection.close()
 
-    return opened
+def browser_of(app: Any, host: str = "localhost", scheme: str = "http") -> TestApp:
+    """Open a browser without scripts."""
+    return TestApp(app, extra_environ={"HTTP_HOST": host, "wsgi.url_scheme": scheme, "REMOTE_ADDR": "192.0.2.1"})
 
 
 @pytest.fixture
 def browser(app: Router) -> TestApp:
     """A browser without scripts, on http://localhost."""
-    return TestApp(app, extra_environ={"HTTP_HOST": "localhost", "REMOTE_ADDR": "192.0.2.1"})
+    return browser_of(app)
 
 
 class NetworkIsClosed(AssertionError):

@@ -25,6 +25,7 @@ from pyramid.threadlocal import get_current_request
 from sevres_familles.domain.money import Money, NotAnAmount
 from sevres_familles.web.markup import ICONS, Markup
 
+_GROUP_NAMES = ("__start__", "__end__")
 _CONTROLS = frozenset({"csrf_token", "_charset_", "__formid__", "submit"})
 _NUMBERS = ("", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix")
 
@@ -156,8 +157,8 @@ def refuse_unknown_fields(request: Request, known: set[str], groups: Iterable[st
 
     :raises HTTPBadRequest: naming nothing: browsers never send this.
     """
-    names = [name for name in request.POST if not name.startswith("__")]
-    marks = [value for name, value in request.POST.items() if name in ("__start__", "__end__")]
+    names = [name for name in request.POST if name not in _GROUP_NAMES]
+    marks = [value for name, value in request.POST.items() if name in _GROUP_NAMES]
     if len(names) != len(set(names)) or set(names) - known - _CONTROLS or marks != list(groups):
         raise HTTPBadRequest("Le formulaire reçu n’est pas celui de cette page.")
 
