@@ -115,6 +115,8 @@ def left_to_pay(figures: BillingFigures, payments: Mapping[str, Money]) -> Money
 
     Negative when the family paid more than it owed.
     """
+    if not payments and not figures.counted:
+        return figures.remaining
     return figures.billed - total(payments.values())
 
 
@@ -191,6 +193,8 @@ def _unpack_line(fields: list[Any]) -> InvoiceLine:
     return InvoiceLine(child, activity, quantity, Money(unit_price), Money(amount), deductible)
 
 
+_BILLING_STATES = {str(state): state for state in BillingState}
+
 #: `BillingFigures` as they are stored: cents, state, and references with cents.
 PackedFigures = tuple[Any, ...]
 
@@ -205,5 +209,7 @@ def unpack_figures(packed: PackedFigures) -> BillingFigures:
     """Read figures back."""
     cents, state, *counted = packed
     return BillingFigures(
-        Money(cents), BillingState(state), tuple(CountedPayment(reference, Money(sum_)) for reference, sum_ in counted)
+        Money(cents),
+        _BILLING_STATES[state],
+        tuple(CountedPayment(reference, Money(sum_)) for reference, sum_ in counted) if counted else (),
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _FRENCH_AMOUNT = re.compile(r"(-?)(\d{1,3}(?:[ \u00a0\u202f]\d{3})+|\d{1,12})(?:,(\d{1,2}))?", re.ASCII)
@@ -60,14 +61,20 @@ class Money:
 
     def __str__(self) -> str:
         """Write the sum as French readers expect it, with no-break spaces: ``1 234,56 €``."""
-        euros, cents = divmod(abs(self.cents), 100)
-        grouped = f"{euros:,}".replace(",", NO_BREAK_SPACE)
-        return f"{'-' if self.cents < 0 else ''}{grouped},{cents:02d}{NO_BREAK_SPACE}€"
+        return _written(self.cents)
 
     @property
     def decimal(self) -> Decimal:
         """The sum in euros, with two decimals, for libraries that want it so."""
         return Decimal(self.cents).scaleb(-2)
+
+
+@lru_cache(maxsize=4096)
+def _written(cents: int) -> str:
+    """Write a sum, kept written: the same tariffs stand on page after page, three lines an invoice."""
+    euros, cents_left = divmod(abs(cents), 100)
+    grouped = f"{euros:,}".replace(",", NO_BREAK_SPACE)
+    return f"{'-' if cents < 0 else ''}{grouped},{cents_left:02d}{NO_BREAK_SPACE}€"
 
 
 ZERO = Money(0)

@@ -7,9 +7,10 @@ from pyramid.request import Request
 from pyramid.traversal import quote_path_segment
 from pyramid.view import view_config, view_defaults
 
+from sevres_familles.families.cards import guardian_cards
 from sevres_familles.families.parts import parts_of
 from sevres_familles.families.resources import Family
-from sevres_familles.families.services import greeting, guardian_fields, households
+from sevres_familles.families.services import greeting, households
 from sevres_familles.web.frame import Link
 from sevres_familles.web.security import Permission
 
@@ -43,7 +44,7 @@ class ShowFamily:
         return {
             "title": "Votre dossier",
             "parts": parts_of(self.family, self.request, "record"),
-            "guardians": tuple(map(guardian_fields, self.record.guardians)),
+            "guardians": guardian_cards(self.record.guardians),
             "children": self.record.children,
         }
 

@@ -1,6 +1,7 @@
-"""Small pieces of HTML that templates and widgets insert as they are: icons, states, and the steps of a way."""
+"""Small pieces of HTML that templates and widgets insert as they are: icons, states, steps of a way, facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
 
 
 class Markup(str):
@@ -61,3 +62,12 @@ def stepper(steps: Sequence[str], current: int) -> Markup:
             here = ' aria-current="step"' if number == current else ""
             items.append(f'<li{here}><b aria-hidden="true">{number}</b><span>{words}</span></li>')
     return Markup(f'<ol class="stepper" aria-label="Étapes">{"".join(items)}</ol>')
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Draw labels and values; an empty value is « Non renseigné ».  The labels are ours."""
+    rows = []
+    for label, value in pairs:
+        shown = escape(value) if value else '<span class="soft">Non renseigné</span>'
+        rows.append(f"<dt>{label}</dt><dd>{shown}</dd>")
+    return Markup(f'<dl class="facts">{"".join(rows)}</dl>')

@@ -1,48 +1,23 @@
 """« Vos factures »: the invoices of an account, to read and to choose for payment."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyramid.request import Request
 from pyramid.view import view_config
 
 from sevres_familles.domain import french
-from sevres_familles.domain.invoice import InvoiceFacts, InvoiceState, InvoiceStatus
 from sevres_familles.domain.money import total
-from sevres_familles.families.services import guardian_fields
-from sevres_familles.regies.resources import FamilyAccount, Invoice
+from sevres_familles.families.cards import guardian_cards
+from sevres_familles.regies.resources import FamilyAccount
 from sevres_familles.regies.services import Standing, standing_of
-from sevres_familles.regies.views.wording import BADGES, Wording, deducted
+from sevres_familles.regies.views.rows import invoice_row
+from sevres_familles.regies.views.wording import Wording
 from sevres_familles.web.markup import Markup
 from sevres_familles.web.paging import page_of
 from sevres_familles.web.security import Permission
 
 PAGE_SIZE = 24
-#: States after which the deadline means nothing any more.
-_OVER = frozenset({InvoiceState.PAID, InvoiceState.CANCELLED})
-
-
-class InvoiceRow(NamedTuple):
-    """An invoice in the table, as it is shown: the template, around every row, computes nothing.
-
-    ``payable`` has a tick box, and ``cents`` is what it adds to the sum.  ``out_of`` is the total when it is not the
-    amount; ``why`` says why one cannot pay, or is none; ``receipt`` is the address of the last payment of ours.
-    """
-
-    name: str
-    payable: bool
-    ticked: bool
-    cents: int
-    label: str
-    reference: str
-    issued: str
-    deadline: str
-    state: Markup
-    amount: str
-    out_of: str
-    lines: tuple[str, ...]
-    why: Markup | None
-    receipt: str
 
 
 @view_config(
@@ -64,21 +39,24 @@ def list_invoices(context: FamilyAccount, request: Request) -> dict[str, Any]:
     shown = standing.invoices[paging.start : paging.end]
     payable = standing.payable
     chosen = _chosen(request, payable)
-    code, wording = context.family.code, Wording(request)
+    code, url, wording = context.family.code, request.resource_path(context), Wording(request)
+    rows = (
+        invoice_row(invoice, status, code, url, wording, ticked=invoice.__name__ in chosen) for invoice, status in shown
+    )
     on_page = {each.invoice.__name__ for each in shown}
     elsewhere = [(name, cents) for name, cents in chosen.items() if name not in on_page]
     record = context.family.record
     return {
         "title": "Vos factures",
         "regie": context.regie.title,
-        "guardians": tuple(map(guardian_fields, record.guardians)) if record else (),
-        "rows": [_row(each, code, chosen, wording) for each in shown],
+        "guardians": guardian_cards(record.guardians) if record else "",
+        "rows": Markup("".join(rows)),
         "elsewhere": elsewhere,
         "payable": bool(elsewhere) or any(each.status.payable for each in shown),
         "count": _count_words(len(chosen)),
         "sum": str(total(each.status.due for each in payable if each.invoice.__name__ in chosen)),
         "paging": paging,
-        "url": request.resource_path(context),
+        "url": url,
     }
 
 
@@ -96,47 +74,3 @@ def _chosen(request: Request, payable: Sequence[Standing]) -> dict[str, int]:
 def _count_words(count: int) -> str:
     """Say how many invoices are ticked, as portal.js does."""
     return french.plural(count, "facture choisie", "factures choisies") if count else "Aucune facture choisie"
-
-
-def _row(each: Standing, code: str, chosen: dict[str, int], wording: Wording) -> InvoiceRow:
-    invoice, status = each
-    facts = invoice.facts
-    name = invoice.__name__ or ""
-    amount, out_of = _amounts(facts, status)
-    over = status.state in _OVER
-    return InvoiceRow(
-        name=name,
-        payable=status.payable,
-        ticked=name in chosen,
-        cents=status.due.cents,
-        label=facts.label,
-        reference=f"{facts.lot}-{facts.key.number}-{code}",
-        issued=french.short_date(facts.issued_on),
-        deadline="" if over else french.short_date(facts.due_on),
-        state=BADGES[status.state],
-        amount=amount,
-        out_of=out_of,
-        lines=tuple(map(line_words, facts.lines)),
-        why=wording.why(invoice, status.state, status.due),
-        receipt=_receipt(invoice, wording) if over else "",
-    )
-
-
-def _amounts(facts: InvoiceFacts, status: InvoiceStatus) -> tuple[str, str]:
-    """Give the amount that a row shows, what is left to pay while something is; and the total when it is another."""
-    if status.state in _OVER:
-        return str(facts.total), ""
-    return str(status.due), str(facts.total) if status.due != facts.total else ""
-
-
-def line_words(line: Any) -> str:
-    """Say a line of an invoice: ``Léa, cantine : 10 × 3,60 € = 36,00 €``."""
-    child = f"{line.child}, " if line.child else ""
-    marked = " (déductible)" if line.deductible else ""
-    return f"{child}{line.activity}\xa0: {line.quantity} × {line.unit_price} = {deducted(line.amount)}{marked}"
-
-
-def _receipt(invoice: Invoice, wording: Wording) -> str:
-    """Give the address of the last payment of ours on an invoice; nothing when none kept its money on it."""
-    references = [reference for reference, amount in invoice.payments.items() if amount]
-    return wording.payment_url(references[-1]) if references else ""

@@ -1,6 +1,6 @@
 """How invoices and balances are told to a family: in words, never by colour or by a sign alone (A7, A8)."""
 
-from datetime import datetime
+from functools import cached_property
 from html import escape
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def balance_words(owed: Money) -> Balance:
 
 def deducted(amount: Money) -> str:
     """Write an amount of a bill, one to take off in words."""
-    return f"{-amount} à déduire" if amount < ZERO else str(amount)
+    return f"{-amount} à déduire" if amount.cents < 0 else str(amount)
 
 
 class Why(NamedTuple):
@@ -61,16 +61,20 @@ class Why(NamedTuple):
 
 
 class Wording:
-    """What is said of the invoices of a page: addresses are computed once, not an invoice."""
+    """What is said of the invoices of a page.  Addresses are computed once, when they are needed."""
 
     def __init__(self, request: Request) -> None:
-        self._now: datetime = request.now
-        self._payments = request.resource_path(request.portal, "paiements") + "/"
-        self._help = request.resource_path(request.portal, "aide") + "/"
+        self._request = request
+
+    @cached_property
+    def _portal_url(self) -> str:
+        """The path of the portal, which ends with a slash."""
+        path: str = self._request.resource_path(self._request.portal)
+        return path
 
     def payment_url(self, reference: str) -> str:
         """Tell where a payment of the family shows, with its receipt."""
-        return f"{self._payments}{quote_path_segment(reference)}"
+        return f"{self._portal_url}paiements/{quote_path_segment(reference)}"
 
     def why(self, invoice: Invoice, state: InvoiceState, due: Money) -> Markup | None:
         """Say why an invoice cannot be paid here and what to do; nothing when it can, or when it is paid."""
@@ -90,7 +94,7 @@ class Wording:
                 "Cette facture ne se paie plus ici.",
                 "Elle est suivie par le Trésor public. Réglez-la avec l’avis reçu par courrier\xa0: "
                 "il dit à qui payer et qui appeler.",
-                self._help,
+                f"{self._portal_url}aide/payer-autrement",
                 "Que faire\xa0?",
             )
         if state is InvoiceState.CANCELLED:
@@ -105,4 +109,4 @@ class Wording:
     def _since(self, invoice: Invoice) -> str:
         if invoice.open_since is None:
             return ""
-        return f"Il a commencé {french.recent_text(invoice.open_since, self._now)}. "
+        return f"Il a commencé {french.recent_text(invoice.open_since, self._request.now)}. "
