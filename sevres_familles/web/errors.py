@@ -18,7 +18,7 @@ from sevres_familles.web.sessions import has_session, has_timed_out
 
 log = logging.getLogger(__name__)
 
-#: Addresses, from the portal on, behind which everything needs a sign-in, so that nothing there tells whether it exists.
+#: Ways from the portal behind which everything needs a sign-in, so that nothing there tells whether it exists.
 PROTECTED = frozenset({("familles",), ("paiements",), ("mot-de-passe",), ("confirmer-mon-e-mail",)})
 
 _PAGES: Mapping[int, tuple[str, str]] = {

@@ -68,7 +68,7 @@ def portal_of(request: Request) -> Portal:
 
 
 def seat_path(request: Request) -> str:
-    """Give the path of the portal's home as the application said it at its start, for pages that may not ask the tree."""
+    """Give the path of the portal's home as the application said it at its start, for what may not ask the tree."""
     return f"{request.script_name}/{request.registry.seat}"
 
 
