@@ -52,7 +52,7 @@ def load(reader: Reader, number: int, workspace: Workspace, progress: Progress) 
             row = _tell_faults(reader, reader.kind, line, cells)
         table.add(line, row)
     progress(read)
-    if reader.kind is not None:
+    if reader.kind is not None and reader.is_readable:
         table = table or _TABLES[reader.kind.name](reader, number, workspace)
         table.flush()
         _check_total(reader, reader.kind, rows, table)
@@ -72,7 +72,7 @@ def _tell_faults(reader: Reader, kind: Kind | None, line: int, cells: Sequence[s
 
 
 def _check_total(reader: Reader, kind: Kind, rows: int, table: "_Table") -> None:
-    expected = (str(rows), *(_plain(cents) for cents in table.sums))
+    expected = (str(rows + reader.refused), *(_plain(cents) for cents in table.sums))
     if reader.total is None:
         reader.fault(
             None, None, f"Pas de ligne {TOTAL}", f"Le fichier est peut-être coupé : il finit par {_total_form(kind)}."
@@ -83,7 +83,7 @@ def _check_total(reader: Reader, kind: Kind, rows: int, table: "_Table") -> None
         reader.fault(line, None, f"{shown(';'.join((TOTAL, *found)))} est incomplet", f"Écrivez {_total_form(kind)}.")
         return
     for name, told, counted in zip(("nombre de lignes", *kind.summed), found, expected, strict=True):
-        if table.has_faults and name != "nombre de lignes":
+        if (table.has_faults or reader.refused) and name != "nombre de lignes":
             continue
         if not _same_figure(told, counted):
             reader.fault(

@@ -102,12 +102,20 @@ class Reader:
         self.kind: Kind | None = None
         #: The cells of the last row after ``TOTAL``, and its line.
         self.total: tuple[int, tuple[str, ...]] | None = None
+        #: Whether its header is right, so that its rows were read.
+        self.is_readable = False
+        #: How many rows could not be cut into cells.
+        self.refused = 0
         self._known = known
         self._ended = False
 
     def fault(self, line: int | None, column: str | None, found: str, advice: str) -> None:
         """Note a fault of this file."""
         self.faults.add(Fault(self.described.name, line, column, found, advice))
+
+    def _refuse(self, line: int, found: str, advice: str) -> None:
+        self.refused += 1
+        self.fault(line, None, found, advice)
 
     def __iter__(self) -> Iterator[Row]:
         with self.described.path.open(encoding=self.described.encoding, newline="\n") as file:
@@ -118,6 +126,7 @@ class Reader:
                 return
             places = self._places(header[2])
             if places is not None:
+                self.is_readable = True
                 yield from self._rows(lines, places, len(header[2]))
 
     def _lines(self, file: TextIOWrapper) -> Iterator[Row]:
@@ -128,20 +137,20 @@ class Reader:
             length = len(line)
             if length == LONGEST_LINE and not line.endswith("\n"):
                 length += _skip_line(file)
-                self.fault(number, None, f"Ligne de {length} caractères", f"{LONGEST_LINE} au plus sont admis.")
+                self._refuse(number, f"Ligne de {length} caractères", f"{LONGEST_LINE} au plus sont admis.")
                 continue
             line = line.strip()
             # isprintable is by far quicker than the pattern, but does not like the no-break spaces of amounts.
             plain = line.isprintable()
             if not plain and _UNSEEMLY(line):
                 found, advice = f"Caractère invisible dans {shown(line)}", "Retirez les caractères de contrôle."
-                self.fault(number, None, found, advice)
+                self._refuse(number, found, advice)
                 continue
             cells = line.split(";") if '"' not in line else self._quoted(number, line)
             if cells is None:
                 continue
             if length > LONGEST_CELL and (longest := max(map(len, cells))) > LONGEST_CELL:
-                self.fault(number, None, f"Cellule de {longest} caractères", f"{LONGEST_CELL} au plus sont admis.")
+                self._refuse(number, f"Cellule de {longest} caractères", f"{LONGEST_CELL} au plus sont admis.")
                 continue
             if not plain or " ;" in line or "; " in line or '"' in line:
                 cells = [cell.strip() for cell in cells]
@@ -151,12 +160,8 @@ class Reader:
         try:
             return next(csv.reader([line], delimiter=";", strict=True))
         except csv.Error:
-            self.fault(
-                number,
-                None,
-                f"Guillemet mal fermé dans {shown(line)}",
-                "Fermez-le sur la même ligne ; dans une cellule, doublez-le.",
-            )
+            advice = "Fermez-le sur la même ligne ; dans une cellule, doublez-le."
+            self._refuse(number, f"Guillemet mal fermé dans {shown(line)}", advice)
             return None
 
     def _places(self, header: list[str]) -> list[int] | None:
@@ -194,7 +199,7 @@ class Reader:
                 elif any(cells):
                     yield number, length, [cells[place] for place in places]
             elif any(cells):
-                self.fault(number, None, f"{len(cells)} cellules", f"L’en-tête en nomme {width}.")
+                self._refuse(number, f"{len(cells)} cellules", f"L’en-tête en nomme {width}.")
 
     def _end(self, number: int, cells: list[str]) -> None:
         if self.total is None:

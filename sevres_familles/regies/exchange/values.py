@@ -143,7 +143,7 @@ def _state(cell: str) -> str:
 
 
 def _counted(cell: str) -> tuple[tuple[str, int | None], ...]:
-    """Read references of our payments: ``P-7KQ4M2XDR P-3HNV8WTCJ=20,00``; a sum of none is that of the payment."""
+    """Read references of our payments: ``P-7KQ4M2XDN P-23456789F=20,00``; a sum of none is that of the payment."""
     found: dict[str, int | None] = {}
     for each in cell.split():
         match = _PAYMENT.fullmatch(each)
@@ -151,7 +151,7 @@ def _counted(cell: str) -> tuple[tuple[str, int | None], ...]:
         if match is None or not is_closed(match[1]) or reference in found:
             raise Wrong(
                 "Écrivez les références de nos paiements, chacune une fois, séparées par des espaces ; "
-                "au besoin la part comptée : P-7KQ4M2XDR=40,00."
+                "au besoin la part comptée : P-7KQ4M2XDN=40,00."
             )
         found[str(reference)] = _positive(match[2]) if match[2] else None
     return tuple(sorted(found.items()))
