@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from BTrees.IOBTree import IOBTree
 from BTrees.OOBTree import OOBTree
 
 from sevres_familles.identity.emails import EmailIndex
+from sevres_familles.identity.resources import DECOYS, Credentials
 from sevres_familles.identity.throttle import Throttle
 from sevres_familles.web.root import Portal
 
@@ -16,4 +18,9 @@ def add_identity(portal: Portal, registry: Any) -> None:
     portal.stores["throttle"] = Throttle()
 
 
-STEPS = (add_identity,)
+def add_decoys(portal: Portal, registry: Any) -> None:
+    """Make the credentials of nobody, which an unknown address is answered by the same work with."""
+    portal.stores["decoys"] = IOBTree({number: Credentials("") for number in range(DECOYS)})
+
+
+STEPS = (add_identity, add_decoys)

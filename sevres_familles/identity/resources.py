@@ -14,6 +14,8 @@ from sevres_familles.identity.tokens import digest
 
 #: Sessions kept for a family; a further sign-in ends the oldest.
 MOST_SESSIONS = 20
+#: Credentials of nobody: many, so that requests at once do not conflict on them.
+DECOYS = 64
 #: How long a session is good for what else asks for the password again.
 FRESH = timedelta(minutes=15)
 

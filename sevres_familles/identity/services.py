@@ -3,6 +3,7 @@
 Plain functions over the portal and the registry.  What they announce is in `events`.
 """
 
+import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sevres_familles.identity.directory import PersonalWord
 from sevres_familles.identity.emails import EmailIndex, canonical
 from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked, ResetLink
 from sevres_familles.identity.passwords import Fault, Passwords, faults_of
-from sevres_familles.identity.resources import Credentials, PrintedPassword, Scope, SentLink
+from sevres_familles.identity.resources import DECOYS, Credentials, PrintedPassword, Scope, SentLink
 from sevres_familles.identity.throttle import MAILING, Attempts, Gate, Limit, key_for
 from sevres_familles.identity.tokens import Purpose, digest, matches, new_nonce, token_for
 
@@ -147,7 +148,8 @@ def codes_with_email(portal: Any, registry: Any, email: str) -> Iterator[str]:
 def ask_reset(portal: Any, registry: Any, email: str, at: datetime) -> None:
     """Send the identifiers of every family behind an address, by one mail, with a link each to choose a password.
 
-    Whether there are any changes nothing that is seen: the mail leaves later, by the outbox.  An address that was just
+    Whether there are any changes nothing that is seen: the mail leaves later, by the outbox, and as much is written for
+    an address that nobody uses (requirements I7).  An address that was just
     written to gets no further mail: a stranger can neither flood it, nor kill the link that it received.
     """
     mailing = gate(portal, registry, MAILING, at, "mailing", canonical(email))
@@ -161,6 +163,9 @@ def ask_reset(portal: Any, registry: Any, email: str, at: datetime) -> None:
         links.append(ResetLink(code, nonce))
     if links:
         registry.notify(ResetAsked(portal=portal, email=email, links=tuple(links), at=at))
+    else:
+        decoy = portal.stores["decoys"][secrets.randbelow(DECOYS)]
+        _, decoy.reset = _new_link(registry, Purpose.RESET, decoy, "", at)
 
 
 def ask_confirmation(portal: Any, registry: Any, code: str, email: str, at: datetime) -> None:
