@@ -39,7 +39,10 @@ def _add_libraries(config: Configurator, settings: Settings) -> None:
         {
             "tm.manager_hook": "pyramid_tm.explicit_manager",
             "tm.commit_veto": "pyramid_tm.default_commit_veto",
+            # Nobody's code is written into the database's log of transactions.
+            "tm.annotate_user": False,
             "retry.attempts": 10,
+            "retry.activate_hook": "sevres_familles.web.headers.attempts_at",
             "zodbconn.uri": settings.storage,
             "pyramid.default_locale_name": "fr",
             "pyramid.reload_templates": False,

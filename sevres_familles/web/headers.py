@@ -60,6 +60,16 @@ def harden_tween_factory(handler: Callable[[Request], Response], registry: Any) 
     return lambda request: harden(request, handler(request))
 
 
+def is_too_long(request: Request) -> bool:
+    """Tell whether a request is larger than anything of ours."""
+    return (request.content_length or 0) > MAX_BODY
+
+
+def attempts_at(request: Request) -> int | None:
+    """Tell pyramid_retry how often to try: once what will be refused, since it copies the body to try again."""
+    return 1 if is_too_long(request) else None
+
+
 def guard_tween_factory(handler: Callable[[Request], Response], registry: Any) -> Callable[[Request], Response]:
     """Make the tween that refuses strange hosts and huge bodies, before anything of them is read."""
     hosts = frozenset(registry.settings_of_portal.hosts)
@@ -68,7 +78,7 @@ def guard_tween_factory(handler: Callable[[Request], Response], registry: Any) -
         found = _HOST.fullmatch(request.host)
         if found is None or found[1] not in hosts:
             raise HTTPBadRequest("Cette adresse n’est pas celle du portail.")
-        if (request.content_length or 0) > MAX_BODY:
+        if is_too_long(request):
             raise HTTPRequestEntityTooLarge
         return handler(request)
 
