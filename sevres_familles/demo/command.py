@@ -51,4 +51,4 @@ def _open_accounts(ini: str) -> None:
             connection.close()
     for account in done:
         print(f"{account.code}  {account.password}  ({account.shows})")
-    print(f"{plural(len(done), 'compte')} de démonstration ouverts.")
+    print(f"{plural(len(done), 'compte de démonstration ouvert', 'comptes de démonstration ouverts')}.")

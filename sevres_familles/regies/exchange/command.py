@@ -79,19 +79,19 @@ def _differences(outcome: Outcome) -> Iterator[str]:
     for regie in sorted(comparison.balances):
         tally = comparison.balances[regie]
         cents = tally.new_cents + tally.changed_cents + tally.same_cents
-        yield f"Régie {regie}, soldes : {_counts(tally)} ; somme {Money(cents)}"
+        yield f"Régie {regie}, soldes : {_counts(tally, feminine=False)} ; somme {Money(cents)}"
 
 
-def _counts(tally: Tally) -> str:
-    return (
-        f"{plural(tally.new, 'nouvelle', 'nouvelles')}, {plural(tally.changed, 'changée', 'changées')}, "
-        f"{plural(tally.same, 'inchangée', 'inchangées')}"
-    )
+def _counts(tally: Tally, *, feminine: bool = True) -> str:
+    e = "e" if feminine else ""
+    new = plural(tally.new, "nouvelle", "nouvelles") if feminine else plural(tally.new, "nouveau", "nouveaux")
+    return f"{new}, {plural(tally.changed, f'changé{e}')}, {plural(tally.same, f'inchangé{e}')}"
 
 
 def _verdict(outcome: Outcome, *, dry_run: bool) -> str:
+    families = plural(outcome.planned, "famille")
     if not outcome.planned:
         return "Rien ne change."
     if dry_run:
-        return f"Essai : {plural(outcome.planned, 'famille')} changeraient ; rien n’a été écrit."
-    return f"Lot {outcome.lot} publié : {plural(outcome.planned, 'famille')}."
+        return f"Essai : {families} {'changerait' if outcome.planned == 1 else 'changeraient'} ; rien n’a été écrit."
+    return f"Lot {outcome.lot} publié : {families}."

@@ -70,7 +70,8 @@ def test_a_whole_set_has_no_fault(folder):
         ),
         (
             {"lignes": [line(quantité="7.5")]},
-            "lignes.csv, ligne 2, colonne « quantité » : « 7.5 » est refusé. Une quantité s’écrit avec une virgule : 7,5.",
+            "lignes.csv, ligne 2, colonne « quantité » : « 7.5 » est refusé. "
+            "Une quantité s’écrit avec une virgule : 7,5.",
         ),
         (
             {"lignes": [line(quantité="11", **{"prix unitaire": "6,00"})]},
@@ -124,7 +125,8 @@ def test_a_whole_set_has_no_fault(folder):
         ),
         (
             {"factures": [invoice(left="0,01", état="payée au guichet")]},
-            "factures.csv, ligne 2, colonne « état » : La facture est payée au guichet et il reste 0,01\u00a0€ à payer. "
+            "factures.csv, ligne 2, colonne « état » : La facture est payée au guichet et il reste 0,01\u00a0€ "
+            "à payer. "
             "Mettez le reste à payer à 0,00, ou un autre état.",
         ),
         (
@@ -134,7 +136,8 @@ def test_a_whole_set_has_no_fault(folder):
         ),
         (
             {"factures": [invoice(paiements_comptés="P-7KQ4M2XDN")]},
-            "factures.csv, ligne 2, colonne « paiements comptés » : Le paiement P-7KQ4M2XDN n’est pas de cette facture. "
+            "factures.csv, ligne 2, colonne « paiements comptés » : Le paiement P-7KQ4M2XDN n’est pas de "
+            "cette facture. "
             "Ne comptez que nos paiements de cette facture, pour leur montant ou une part.",
         ),
     ],
@@ -232,8 +235,8 @@ class TestWhatIsKnownAlready:
 
     def test_an_invoice_of_another_family_is_refused(self, folder):
         assert folder.faults(factures=[invoice(code="99")], lignes=[line()]) == [
-            "factures.csv, ligne 2, colonne « code famille » : La facture 2026-9161 est déjà connue pour la famille 26719. "
-            + INVOICE_ADVICE
+            "factures.csv, ligne 2, colonne « code famille » : La facture 2026-9161 est déjà connue pour "
+            "la famille 26719. " + INVOICE_ADVICE
         ]
 
     def test_its_lines_may_be_left_out_with_their_file(self, folder):

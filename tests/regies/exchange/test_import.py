@@ -242,7 +242,8 @@ class TestOurPayments:
     def test_no_file_reopens_what_the_bank_paid(self, folder, counted):
         assert folder.faults(factures=[invoice(left="35,01", paiements_comptés=counted)]) == [
             "factures.csv, ligne 2, colonne « reste à payer » : Le reste à payer est de 35,01\u00a0€. "
-            "Il va de 0,00\u00a0€ à 35,00\u00a0€ : la facture est de 60,00\u00a0€, dont 25,00\u00a0€ de paiements comptés."
+            "Il va de 0,00\u00a0€ à 35,00\u00a0€ : la facture est de 60,00\u00a0€, "
+            "dont 25,00\u00a0€ de paiements comptés."
         ]
 
     def test_a_payment_cannot_be_counted_for_more_than_it_is(self, folder):
