@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, ViewportSize
 
@@ -32,17 +33,15 @@ def faults_of(page: Page, name: str) -> list[str]:
     """List what keeps someone from reading a page."""
     shoot(page, name)
     with _size_kept(page):
-        faults = [
-            *_faults_at(page, DESK, "light"),
-            *_faults_at(page, NARROW, "light"),
-            *_faults_at(page, PHONE, "dark"),
-        ]
+        faults = [*_faults_at(page, DESK, "light"), *_faults_at(page, NARROW, "dark")]
         page.emulate_media(color_scheme="light")
+        page.set_viewport_size(PHONE)
+        faults += ["375 pixels: scrolls sideways"] if overflow(page) > 0 else []
         faults += _faults_of_large_text(page)
     return faults
 
 
-def _faults_at(page: Page, size: ViewportSize, light: str) -> Iterator[str]:
+def _faults_at(page: Page, size: ViewportSize, light: Literal["light", "dark"]) -> Iterator[str]:
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=light)
     where = f"{size['width']} pixels, {light}"

@@ -32,7 +32,7 @@ def mistyped(printed: str) -> str:
 
 def expect_faults(page: Page, *words: str) -> None:
     """Expect the summary of faults: it has the focus, says what to mend, and is said aloud."""
-    summary = page.get_by_role("alert")
+    summary = page.locator("#erreurs[role=alert]")
     expect(summary).to_be_focused()
     for each in words:
         expect(summary).to_contain_text(each)
