@@ -218,7 +218,8 @@ def _refuse_unsafe(settings: Settings) -> None:
         for name, address in addresses.items()
         if not address.startswith("https://")
     ]
-    if settings.town_file.is_relative_to(Path(AssetResolver().resolve("sevres_familles:demo").abspath())):
+    demonstration = Path(AssetResolver().resolve("sevres_familles:demo").abspath())
+    if settings.town_file.resolve().is_relative_to(demonstration.resolve()):
         faults.append(f"{PREFIX}town_file must not be that of the demonstration in production")
     if faults:
         raise WrongSettings("; ".join(faults))

@@ -1,0 +1,253 @@
+"""The settings: both ini files, what they need, what production refuses, and the secrets beside them."""
+
+import re
+import shutil
+import stat
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.paster import get_app, get_appsettings
+
+from sevres_familles.web.scripts import prepare_database
+from sevres_familles.web.settings import OWN_SECRETS, Settings, WrongSettings, make_secrets, read_settings
+from tests.conftest import browser_of
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "sevres_familles" / "demo"
+INI_FILES = ("development.ini", "production.ini")
+SECRET = "0123456789abcdef" * 4
+#: What stands in capitals in production.ini, and what a town writes there.
+CAPITALS = {
+    "FAMILLES.VILLE.EXAMPLE": "familles.ville.example",
+    "VILLE.EXAMPLE": "ville.example",
+    "= SITE": "= 87654321",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    """What the settings are, whatever VAR and PORT the tests were started with."""
+    monkeypatch.delenv("VAR", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """production.ini as a town fills it in, in a folder with its town file and its secrets."""
+    text = (ROOT / "production.ini").read_text(encoding="utf-8")
+    for capitals, words in CAPITALS.items():
+        text = text.replace(capitals, words)
+    text = text.replace("/etc/espace-familles", str(tmp_path)).replace(
+        "/var/lib/espace-familles", str(tmp_path / "var")
+    )
+    shutil.copytree(DEMO / "theme", tmp_path / "theme")
+    shutil.copy(DEMO / "ville.toml", tmp_path)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name in (*OWN_SECRETS, "bank.key", "bank-rest.password"):
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(f"{SECRET}\n")
+    ini = tmp_path / "production.ini"
+    ini.write_text(text, encoding="utf-8")
+    return ini
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    return dict(get_appsettings(str(path)))
+
+
+class TestFiles:
+    def test_development_is_whole(self):
+        settings = read_settings(settings_of(ROOT / "development.ini"), {})
+
+        assert not settings.is_production
+        assert settings.public_url == "http://localhost:6543"
+
+    def test_production_as_a_town_fills_it_in_is_whole(self, filled):
+        settings = read_settings(settings_of(filled), {})
+
+        assert settings.is_production
+        assert settings.is_secure
+        assert settings.hosts == ("familles.ville.example",)
+        assert settings.bank_sources == ("194.50.38.0/24",)
+
+    def test_production_answers_with_its_own_secrets(self, filled):
+        app = get_app(str(filled))
+        try:
+            prepare_database(app.registry)
+            page = browser_of(app, "familles.ville.example", "https").get("/connexion")
+
+            assert "Code d’accès" in page
+            assert page.headers["Strict-Transport-Security"]
+            assert page.headers.getall("Set-Cookie")[0].startswith("__Host-session=")
+        finally:
+            for database in app.registry._zodb_databases.values():
+                database.close()
+
+    def test_production_makes_no_secret_by_being_opened(self, filled):
+        (filled.parent / "secrets" / "session.key").unlink()
+
+        with pytest.raises(FileNotFoundError):
+            get_app(str(filled))
+
+        assert not (filled.parent / "secrets" / "session.key").exists()
+
+    def test_nothing_is_left_in_capitals_once_filled_in(self, filled):
+        values = " ".join(line for line in filled.read_text().splitlines() if line.startswith("sevres."))
+
+        assert not re.search(r"\b[A-Z]{3,}\b(?<!PRODUCTION)", values)
+
+    @pytest.mark.parametrize("name", INI_FILES)
+    def test_hold_no_secret(self, name):
+        text = (ROOT / name).read_text(encoding="utf-8")
+
+        assert not re.search(r"\b[0-9a-fA-F]{16,}\b", text)
+        assert not re.search(r"://[^/\s]+:[^/\s]+@", text)
+        for setting in ("key", "password", "secret"):
+            for line in re.findall(rf"^sevres\.\w*{setting}\w*\s*=\s*(.+)$", text, re.MULTILINE):
+                assert "/" in line, "a secret is named by its file"
+
+    @pytest.mark.parametrize("name", INI_FILES)
+    def test_name_every_setting_that_has_no_default(self, name):
+        required = {f"sevres.{each.name}" for each in fields(Settings) if each.default is MISSING}
+
+        assert required <= set(settings_of(ROOT / name))
+
+    @pytest.mark.parametrize("name", INI_FILES)
+    def test_keep_the_bank_s_library_from_writing_its_key(self, name):
+        text = (ROOT / name).read_text(encoding="utf-8")
+
+        assert re.search(r"\[logger_eopayment\]\nlevel = INFO", text)
+
+
+class TestWrongSettings:
+    def test_all_that_is_missing_or_unknown_or_wrong_is_named_at_once(self, ini):
+        for name in ("sevres.storage", "sevres.town_file"):
+            del ini[name]
+
+        with pytest.raises(WrongSettings) as error:
+            read_settings({**ini, "sevres.colour": "blue", "sevres.smtp_port": "many"}, {})
+
+        for name in ("storage is missing", "town_file is missing", "colour is unknown", "smtp_port"):
+            assert f"sevres.{name}" in str(error.value)
+
+    @pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.default is MISSING])
+    def test_each_that_is_needed_is_missed(self, ini, name):
+        # The folder of all state, too, has to be said: but VAR may say it.
+        ini.pop(f"sevres.{name}")
+
+        if name == "var":
+            assert read_settings(ini, {"VAR": "/somewhere"}).var == Path("/somewhere")
+            return
+        with pytest.raises(WrongSettings, match=f"sevres.{name} is missing"):
+            read_settings(ini, {})
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("environment", "staging"),
+            ("session_idle", "a while"),
+            ("ask_delays", "30 soon"),
+            ("accessibility_rate", "120"),
+            ("accessibility_audited_on", "hier"),
+            ("storage", "embedded://{nowhere}"),
+        ],
+    )
+    def test_a_wrong_value_is_named(self, ini, name, value):
+        with pytest.raises(WrongSettings, match=f"sevres.{name}"):
+            read_settings({**ini, f"sevres.{name}": value}, {})
+
+    def test_places_come_from_the_environment_for_every_command_alike(self, ini):
+        settings = read_settings({**ini, "sevres.public_url": "http://localhost:{port}"}, {"PORT": "7000", "VAR": "/v"})
+
+        assert (settings.port, settings.var) == (7000, Path("/v"))
+        assert settings.public_url == "http://localhost:7000"
+        assert settings.secrets_folder == Path("/v/secrets")
+
+    def test_the_ports_of_bank_mailbox_and_mails_follow(self):
+        settings = read_settings(settings_of(ROOT / "development.ini"), {"PORT": "7000"})
+
+        assert settings.bank_form_url == "http://127.0.0.1:7001/banque/vads-payment/"
+        assert settings.smtp_port == 7003
+
+
+UNSAFE = {
+    "sevres.bank_mode": "TEST",
+    "sevres.public_url": "http://familles.ville.example",
+    "sevres.bank_form_url": "http://127.0.0.1:6544/banque/vads-payment/",
+    "sevres.bank_rest_url": "http://127.0.0.1:6544/banque/api-payment/V4/",
+    "sevres.town_file": "sevres_familles:demo/ville.toml",
+}
+
+
+class TestProduction:
+    @pytest.mark.parametrize("name", UNSAFE)
+    def test_refuses_what_must_not_serve_families(self, filled, name):
+        with pytest.raises(WrongSettings, match=re.escape(name)):
+            read_settings({**settings_of(filled), name: UNSAFE[name]}, {})
+
+    def test_names_all_of_it_at_once(self, filled):
+        with pytest.raises(WrongSettings) as error:
+            read_settings({**settings_of(filled), **UNSAFE}, {})
+
+        assert [name for name in UNSAFE if name not in str(error.value)] == []
+
+    def test_refuses_the_demonstration_by_its_path_too(self, filled):
+        with pytest.raises(WrongSettings, match="town_file"):
+            read_settings({**settings_of(filled), "sevres.town_file": str(DEMO / "ville.toml")}, {})
+
+    def test_refuses_the_demonstration_by_a_way_round(self, filled):
+        way_round = DEMO.parent / "web" / ".." / "demo" / "ville.toml"
+
+        with pytest.raises(WrongSettings, match="town_file"):
+            read_settings({**settings_of(filled), "sevres.town_file": str(way_round)}, {})
+
+
+class TestSecrets:
+    """S28."""
+
+    def test_are_made_readable_by_the_service_alone(self, ini):
+        settings = read_settings(ini, {})
+        make_secrets(settings)
+
+        names = [*(settings.secrets_folder / name for name in OWN_SECRETS), settings.bank_key_file]
+        names.append(settings.bank_rest_password_file)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in names} == {0o600}
+        assert stat.S_IMODE(settings.secrets_folder.stat().st_mode) == 0o700
+        assert len({path.read_text() for path in names}) == len(names)
+        assert all(re.fullmatch(r"[0-9a-f]{64}\n", path.read_text()) for path in names)
+
+    def test_that_exist_are_kept(self, ini):
+        settings = read_settings(ini, {})
+        make_secrets(settings)
+        before = settings.secret("session.key")
+
+        make_secrets(settings)
+
+        assert settings.secret("session.key") == before
+
+    def test_of_the_bank_are_not_made_up_in_production(self, filled):
+        settings = read_settings(settings_of(filled), {})
+        for path in (settings.bank_key_file, settings.bank_rest_password_file):
+            path.unlink()
+
+        make_secrets(settings)
+
+        assert not settings.bank_key_file.exists()
+        assert not settings.bank_rest_password_file.exists()
+
+    def test_do_not_show_in_what_settings_and_gateways_say_of_themselves(self, app):
+        registry = app.registry
+        settings = registry.settings_of_portal
+        shown = f"{settings!r} {registry.gateways!r} {registry.settings!r} {registry.passwords!r}"
+
+        for path in (*(settings.secrets_folder / name for name in OWN_SECRETS), settings.bank_key_file):
+            assert settings.read_secret(path).decode() not in shown
+        assert settings.read_secret(settings.bank_rest_password_file).decode() not in shown
+
+    def test_stand_in_no_file_of_the_repository(self):
+        names = {path.name for folder in ("sevres_familles", "docs") for path in (ROOT / folder).rglob("*")}
+
+        assert names & {*OWN_SECRETS, "bank.key", "bank-rest.password"} == set()
