@@ -27,6 +27,7 @@ STORIES = {
     "accepted": (EvidenceKind.AUTHORISED,),
     "captured": (EvidenceKind.AUTHORISED, EvidenceKind.CAPTURED),
     "reconciled": (EvidenceKind.AUTHORISED, EvidenceKind.CAPTURED),
+    "paid twice": (EvidenceKind.AUTHORISED, EvidenceKind.AUTHORISED),
     "refunded": (EvidenceKind.AUTHORISED, EvidenceKind.CREDIT),
     "voided": (EvidenceKind.AUTHORISED, EvidenceKind.VOIDED),
     "charged back": (EvidenceKind.AUTHORISED, EvidenceKind.CHARGEBACK),
@@ -88,7 +89,7 @@ def _store_rich_family(portal: Portal, registry: Any, code: str, key: bytes) -> 
     for number, options in _FIGURES.items():
         invoiced = factories.facts(number, **options.get("invoiced", {}))
         factories.store_invoice(family, invoiced, **{k: v for k, v in options.items() if k != "invoiced"})
-    for number in range(30):
+    for number in range(26):
         factories.store_invoice(family, factories.facts(f"8{number:03}"), regie="beauregard")
     account = family.nodes["comptes"]["scolaire"]
     account.stage_balance(portal.stores["lots"].published, Money(6000), date(2026, 11, 20))
@@ -107,7 +108,8 @@ def _store_payment(portal: Portal, registry: Any, family: Family, number: str, s
     payment = opened(portal, registry, f"2026-{number}", code=family.code)
     for step, kind in enumerate(STORIES[story]):
         at = AT + timedelta(minutes=step + 1)
-        apply(portal, registry, payment, evidence(kind, transaction=f"{family.code}-{number}", at=at))
+        again = "-again" if kind in STORIES[story][:step] else ""
+        apply(portal, registry, payment, evidence(kind, transaction=f"{family.code}-{number}{again}", at=at))
     if story == "expired":
         expire(portal, payment, AT + timedelta(minutes=20))
     if story == "reconciled":
