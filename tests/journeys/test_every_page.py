@@ -35,7 +35,7 @@ def settled(town: Town) -> Town:
     settle(town, MANY, *(bill(str(9000 + number), 1000 + 7 * number) for number in range(30)))
     settle(town, NOTHING)
     settle(town, REGIES, bill(), bill("9174", 4280, label="GARDERIE DU SOIR OCTO", late=True))
-    settle(town, CREDIT, bill())
+    settle(town, CREDIT)
     settle(town, STATES, *(bill(number) for number in (WAITING, PAID, REFUSED_ONE)), bill(LATE, late=True))
     with town.store() as (portal, _):
         for regie in ("petite-enfance", "beauregard"):
