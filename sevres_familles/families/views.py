@@ -54,6 +54,6 @@ def navigation(request: Request) -> Iterator[Link]:
     identity = request.identity
     if identity is None or identity.confined_to:
         return
-    home = f"{request.resource_path(request.portal, 'familles')}/{quote_path_segment(identity.code)}/"
+    home = f"{request.portal_path}familles/{quote_path_segment(identity.code)}/"
     yield Link("Accueil", home)
     yield Link("Votre dossier", f"{home}dossier", current=request.path.startswith(f"{home}comptes"))

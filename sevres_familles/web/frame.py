@@ -189,12 +189,14 @@ class Frame:
 def crumbs_to(node: Any, request: Request) -> list[Link]:
     """Give the way to a node, itself included, from the nearest « Accueil »."""
     way: list[Link] = []
+    path = request.resource_path(node)
     for each in lineage(node):
         title = getattr(each, "crumb", None)
         if title:
-            way.append(Link(title, request.resource_path(each)))
+            way.append(Link(title, path))
             if title == "Accueil":
                 break
+        path = path[: path.rindex("/", 0, -1) + 1] if path != "/" else path
     return way[::-1]
 
 

@@ -5,22 +5,19 @@ of the request.  Whatever a billing file wrote is escaped here.
 """
 
 from collections.abc import Iterable
-from html import escape
 
 from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceFacts, InvoiceLine, InvoiceState, InvoiceStatus
 from sevres_familles.domain.money import ZERO
 from sevres_familles.regies.resources import Invoice
 from sevres_familles.regies.views.wording import BADGES, Wording, deducted
-from sevres_familles.web.markup import Markup
+from sevres_familles.web.markup import escape
 
 #: States after which the deadline means nothing any more.
 _OVER = frozenset({InvoiceState.PAID, InvoiceState.CANCELLED})
 
 
-def invoice_row(
-    invoice: Invoice, status: InvoiceStatus, code: str, url: str, wording: Wording, *, ticked: bool
-) -> Markup:
+def invoice_row(invoice: Invoice, status: InvoiceStatus, code: str, url: str, wording: Wording, *, ticked: bool) -> str:
     """Draw an invoice in the table: a tick box when it can be paid, or why not.
 
     ``code`` is the family's, the end of the invoice's reference; ``url`` the path of the account, with its slash.
@@ -37,7 +34,7 @@ def invoice_row(
         "" if is_over else f'<span class="small soft by">à payer avant le {french.short_date(facts.due_on)}</span>'
     )
     beneath = _receipt(invoice, label, wording) if is_over else _out_of(facts, status)
-    return Markup(
+    return (
         f'<tr><td class="pick">{pick}</td>'
         f'<th scope="row"><a class="name" href="{url}{name}/">{label}</a>'
         f'<span class="small soft ref">réf. {reference}</span>'
@@ -59,15 +56,13 @@ def _tick_box(name: str, label: str, amount: str, cents: int, *, ticked: bool) -
 
 def _lines(lines: Iterable[InvoiceLine]) -> str:
     """Say the lines by child and activity: ``Léa, cantine : 10 × 3,60 € = 36,00 €``."""
-    said = escape("\n".join(map(_line, lines))).replace("\n", "</li><li>")
-    return f'<ul class="small"><li>{said}</li></ul>'
-
-
-def _line(line: InvoiceLine) -> str:
-    child, activity, quantity, unit_price, amount, deductible = line
-    who = f"{child}, {activity}" if child else activity
-    marked = " (déductible)" if deductible else ""
-    return f"{who}\xa0: {quantity} × {unit_price} = {deducted(amount)}{marked}"
+    said = [
+        f"{child}{', ' if child else ''}{activity}\xa0: {quantity} × {unit_price} = {deducted(amount)}"
+        f"{' (déductible)' if deductible else ''}"
+        for child, activity, quantity, unit_price, amount, deductible in lines
+    ]
+    items = escape("\n".join(said)).replace("\n", "</li><li>")
+    return f'<ul class="small"><li>{items}</li></ul>'
 
 
 def _out_of(facts: InvoiceFacts, status: InvoiceStatus) -> str:

@@ -1,7 +1,5 @@
 """How invoices and balances are told to a family: in words, never by colour or by a sign alone (A7, A8)."""
 
-from functools import cached_property
-from html import escape
 from typing import NamedTuple
 
 from pyramid.request import Request
@@ -11,7 +9,7 @@ from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.web.markup import Markup, badge
+from sevres_familles.web.markup import Markup, badge, escape
 
 KINDS = {
     InvoiceState.DUE: "due",
@@ -61,20 +59,14 @@ class Why(NamedTuple):
 
 
 class Wording:
-    """What is said of the invoices of a page.  Addresses are computed once, when they are needed."""
+    """What is said of the invoices of a page."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
 
-    @cached_property
-    def _portal_url(self) -> str:
-        """The path of the portal, which ends with a slash."""
-        path: str = self._request.resource_path(self._request.portal)
-        return path
-
     def payment_url(self, reference: str) -> str:
         """Tell where a payment of the family shows, with its receipt."""
-        return f"{self._portal_url}paiements/{quote_path_segment(reference)}"
+        return f"{self._request.portal_path}paiements/{quote_path_segment(reference)}"
 
     def why(self, invoice: Invoice, state: InvoiceState, due: Money) -> Markup | None:
         """Say why an invoice cannot be paid here and what to do; nothing when it can, or when it is paid."""
@@ -94,7 +86,7 @@ class Wording:
                 "Cette facture ne se paie plus ici.",
                 "Elle est suivie par le Trésor public. Réglez-la avec l’avis reçu par courrier\xa0: "
                 "il dit à qui payer et qui appeler.",
-                f"{self._portal_url}aide/payer-autrement",
+                f"{self._request.portal_path}aide/payer-autrement",
                 "Que faire\xa0?",
             )
         if state is InvoiceState.CANCELLED:
