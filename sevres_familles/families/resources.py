@@ -72,7 +72,8 @@ class Families(Container):
 
     def staged(self, code: str) -> "Family | None":
         """Find a family for an import, shown or not."""
-        return self._nodes.get(code)
+        family: Family | None = self._nodes.get(code)
+        return family
 
 
 class Family(Node):

@@ -14,7 +14,7 @@ def add_regies(portal: Portal, registry: Any) -> None:
         regies.add(description.name, Regie(description))
 
 
-def add_imports(portal: Portal, registry: Any) -> None:  # noqa: ARG001
+def add_imports(portal: Portal, registry: Any) -> None:
     """Make the store of imports."""
     portal.stores["imports"] = Imports()
 
