@@ -36,3 +36,10 @@ def test_letters_compare_without_accents_and_case():
 
 def test_zero_and_one_are_singular():
     assert [french.plural(count, "facture") for count in (0, 1, 2)] == ["0 facture", "1 facture", "2 factures"]
+
+
+def test_a_day_of_another_year_is_said_with_its_year():
+    today = date(2026, 11, 23)
+
+    assert french.day_text(date(2026, 5, 1), today) == "1er mai"
+    assert french.day_text(date(2025, 12, 30), today) == "30 décembre 2025"
