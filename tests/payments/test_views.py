@@ -185,7 +185,7 @@ class TestThePayment:
         messages, words = STATES[name]
         tell(stored, registry, payment, *messages)
 
-        assert words in family.get(payment).html.get_text(" ").replace("\xa0", " ")
+        assert words in " ".join(family.get(payment).html.get_text(" ").split())
 
     @pytest.mark.parametrize("name", STATES)
     def test_its_part_that_changes_is_the_same_alone(self, family, payment, stored, registry, name):
