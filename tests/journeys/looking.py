@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, ViewportSize
 
-from tests.journeys.axe import violations
+from tests.journeys.axe import BY_SIGHT, violations
 from tests.journeys.browsing import DESK, NARROW, PHONE, overflow
 
 _SHOTS = os.environ.get("JOURNEY_SHOTS")
@@ -33,21 +32,20 @@ def faults_of(page: Page, name: str) -> list[str]:
     """List what keeps someone from reading a page."""
     shoot(page, name)
     with _size_kept(page):
-        faults = [*_faults_at(page, DESK, "light"), *_faults_at(page, NARROW, "dark")]
+        # Colours glide from day to night: a look halfway would see neither.
+        page.emulate_media(reduced_motion="reduce")
+        faults = _faults_at(page, DESK) + violations(page)
+        faults += _faults_at(page, PHONE)
+        page.emulate_media(color_scheme="dark")
+        faults += _faults_at(page, NARROW) + [f"in the dark: {fault}" for fault in violations(page, BY_SIGHT)]
         page.emulate_media(color_scheme="light")
-        page.set_viewport_size(PHONE)
-        faults += ["375 pixels: scrolls sideways"] if overflow(page) > 0 else []
         faults += _faults_of_large_text(page)
     return faults
 
 
-def _faults_at(page: Page, size: ViewportSize, light: Literal["light", "dark"]) -> Iterator[str]:
+def _faults_at(page: Page, size: ViewportSize) -> list[str]:
     page.set_viewport_size(size)
-    page.emulate_media(color_scheme=light)
-    where = f"{size['width']} pixels, {light}"
-    if overflow(page) > 0:
-        yield f"{where}: scrolls sideways"
-    yield from (f"{where}: {fault}" for fault in violations(page))
+    return [f"scrolls sideways at {size['width']} pixels"] if overflow(page) > 0 else []
 
 
 def _faults_of_large_text(page: Page) -> list[str]:

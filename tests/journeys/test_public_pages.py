@@ -4,11 +4,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
 from waitress import create_server
 
 from tests.journeys.axe import violations
-from tests.journeys.browsing import DESK, NARROW, PHONE, browsing, overflow
+from tests.journeys.browsing import DESK, NARROW, PHONE, overflow
 
 PATHS = (
     "/",
@@ -24,12 +23,6 @@ PATHS = (
     "/nulle-part",
     "/%ff",
 )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture
