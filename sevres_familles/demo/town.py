@@ -20,7 +20,9 @@ from sevres_familles.regies.exchange.kinds import kinds
 from sevres_familles.regies.exchange.reading import TOTAL
 
 _POOL = 2_000
+#: Codes and numbers that the families of the demonstration do not have.
 _FIRST_CODE = 100_000
+_FIRST_NUMBER = 100_001
 
 
 class Activity(NamedTuple):
@@ -116,7 +118,7 @@ class _Town:
         self._sheets = sheets
         self._invoices = invoices
         self._lines = lines
-        self._numbers = count(1)
+        self._numbers = count(_FIRST_NUMBER)
         self._months = [_Month.ago(today, months) for months in range(24)]
         self._computed_on = short_date(today)
 

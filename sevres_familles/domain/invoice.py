@@ -195,21 +195,19 @@ def _unpack_line(fields: list[Any]) -> InvoiceLine:
 
 _BILLING_STATES = {str(state): state for state in BillingState}
 
-#: `BillingFigures` as they are stored: cents, state, and references with cents.
-PackedFigures = tuple[Any, ...]
+
+def pack_figures(figures: BillingFigures) -> str:
+    """Write figures as one text, ``6000 DUE P-7KQ4M2XDN=2000``; equal figures give equal texts."""
+    counted = (f"{each.reference}={each.amount.cents}" for each in figures.counted)
+    return " ".join((str(figures.remaining.cents), figures.state.name, *counted))
 
 
-def pack_figures(figures: BillingFigures) -> PackedFigures:
-    """Write figures as plain values: equal figures give equal values."""
-    counted = tuple((each.reference, each.amount.cents) for each in figures.counted)
-    return (figures.remaining.cents, str(figures.state), *counted)
-
-
-def unpack_figures(packed: PackedFigures) -> BillingFigures:
+def unpack_figures(text: str) -> BillingFigures:
     """Read figures back."""
-    cents, state, *counted = packed
-    return BillingFigures(
-        Money(cents),
-        _BILLING_STATES[state],
-        tuple(CountedPayment(reference, Money(sum_)) for reference, sum_ in counted) if counted else (),
-    )
+    cents, state, *counted = text.split(" ")
+    return BillingFigures(Money(int(cents)), BillingState[state], tuple(map(_unpack_counted, counted)))
+
+
+def _unpack_counted(text: str) -> CountedPayment:
+    reference, _, cents = text.partition("=")
+    return CountedPayment(reference, Money(int(cents)))

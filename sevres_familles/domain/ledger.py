@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from sevres_familles.domain.money import ZERO, Money
@@ -79,7 +80,13 @@ def _digest(previous: bytes, content: str) -> bytes:
 
 def _canonical(sequence: int, draft: Draft) -> str:
     moved = draft.kind, draft.debit, draft.credit, draft.amount.cents
-    return pack((sequence, draft.at.astimezone(UTC).isoformat(), *moved, draft.invoice, draft.document))
+    return pack((sequence, _moment(draft.at), *moved, draft.invoice, draft.document))
+
+
+@lru_cache(maxsize=16)
+def _moment(at: datetime) -> str:
+    """Write a moment: the entries of an import have the same by thousands."""
+    return at.astimezone(UTC).isoformat()
 
 
 def append(lines: Sequence[str], *drafts: Draft) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ The index holds keyed hashes, and is a hint: what it finds is checked against wh
 staged or an outdated line of it tells nothing.
 """
 
-import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator
 
@@ -47,4 +46,4 @@ def lines_of(key: bytes, code: str, emails: Iterable[str]) -> Iterator[tuple[byt
 
 
 def _hash(key: bytes, email: str) -> bytes:
-    return hmac.digest(key, canonical(email).encode(), hashlib.sha256)[:16]
+    return hmac.digest(key, canonical(email).encode(), "sha256")[:16]

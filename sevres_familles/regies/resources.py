@@ -5,14 +5,11 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from persistent import Persistent
-
 from sevres_familles.domain import ledger
 from sevres_familles.domain.invoice import (
     BillingFigures,
     InvoiceFacts,
     InvoiceStatus,
-    PackedFigures,
     left_to_pay,
     pack_facts,
     pack_figures,
@@ -57,15 +54,30 @@ class Regie(Node):
         return f"{year}-{self.description.code}-{count:06d}"
 
 
-class Journal(Persistent):
-    """A chain of entries of an account, each stored as one line.
+class Journal(Part):
+    """A chain of entries of an account, each kept as one line: a part of the account.
 
     ``staged`` is how many entries count while its lot is not published.
     """
 
-    lines: tuple[str, ...] = ()
     staged: Staged | None = None
     _v_entries: tuple[ledger.Entry, ...] | None = None
+
+    def __init__(self, account: "FamilyAccount", lines: tuple[str, ...] = (), staged: Staged | None = None) -> None:
+        self.lines = lines
+        self.staged = staged
+        self.__parent__ = account
+
+    @classmethod
+    def restored(cls, account: "FamilyAccount", state: tuple[str, Staged | None]) -> "Journal":
+        """Make a journal from what is stored of it."""
+        journal = cls.__new__(cls)
+        journal.__dict__.update(lines=tuple(state[0].splitlines()), staged=state[1], __parent__=account)
+        return journal
+
+    def state(self) -> tuple[str, Staged | None]:
+        """Give what is stored: the lines as one text."""
+        return "\n".join(self.lines), self.staged
 
     @property
     def entries(self) -> tuple[ledger.Entry, ...]:
@@ -104,8 +116,11 @@ class Journal(Persistent):
         return self.staged.value if self.staged is not None and not lots.shows(self.staged.lot) else None
 
 
-class FamilyAccounts(Node):
-    """The accounts of a family, one a régie."""
+_JOURNALS = {"billing", "cash"}
+
+
+class FamilyAccounts(Part):
+    """The accounts of a family, one a régie: a part of the family."""
 
     crumb = "Vos comptes"
 
@@ -132,7 +147,7 @@ class FamilyAccounts(Node):
         account = self.accounts.get(name)
         if account is None:
             account = FamilyAccount(regie, lot, lots)
-            account.__name__, account.__parent__ = name, self
+            account.__name__, account.family = name, self.__parent__  # type: ignore[assignment]
             self.accounts = dict(sorted({**self.accounts, name: account}.items()))
         return account
 
@@ -153,8 +168,11 @@ class FamilyAccount(Node):
     """
 
     crumb = "Vos factures"
+    #: The family whose account it is.
+    family: Family
     cash: Journal | None = None
-    _imported_balance: tuple[Money, date] | None = None
+    #: Cents, and the day in ISO form; the staged one alike.
+    _imported_balance: tuple[int, str] | None = None
     _staged_balance: Staged | None = None
 
     def __init__(self, regie: Regie, born: int, lots: Lots) -> None:
@@ -162,15 +180,23 @@ class FamilyAccount(Node):
         self.born = born
         self.lots = lots
         self.invoices: dict[str, Invoice] = {}
-        self.billing = Journal()
+        self.billing = Journal(self)
+
+    @property
+    def __parent__(self) -> Any:  # type: ignore[override]
+        return self.family["comptes"]
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return {**state, "invoices": {name: invoice.state() for name, invoice in self.invoices.items()}}
+        state["invoices"] = {name: invoice.state() for name, invoice in self.invoices.items()}
+        for name in _JOURNALS & state.keys():
+            state[name] = state[name].state()
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         invoices = {name: Invoice.restored(name, self, each) for name, each in state["invoices"].items()}
-        super().__setstate__({**state, "invoices": invoices})
+        journals = {name: Journal.restored(self, state[name]) for name in _JOURNALS & state.keys()}
+        super().__setstate__({**state, **journals, "invoices": invoices})
 
     def __getitem__(self, name: str) -> "Invoice":
         """Find an invoice that shows.
@@ -191,21 +217,20 @@ class FamilyAccount(Node):
         return (invoice for invoice in self.invoices.values() if self.lots.shows(invoice.born))
 
     @property
-    def family(self) -> Family:
-        """The family whose account it is."""
-        return self.__parent__.__parent__  # type: ignore[union-attr,return-value]
-
-    @property
     def imported_balance(self) -> tuple[Money, date] | None:
         """The balance of the last published file, and the day it was computed."""
+        packed = self._packed_balance()
+        return (Money(packed[0]), date.fromisoformat(packed[1])) if packed is not None else None
+
+    def _packed_balance(self) -> tuple[int, str] | None:
         if self._staged_balance is not None and self.lots.shows(self._staged_balance.lot):
             return self._staged_balance.value  # type: ignore[no-any-return]
         return self._imported_balance
 
     def stage_balance(self, lot: int, amount: Money, computed_on: date) -> None:
         """Write an imported balance that shows when the lot is published."""
-        self._imported_balance = self.imported_balance
-        self._staged_balance = Staged(lot, (amount, computed_on))
+        self._imported_balance = self._packed_balance()
+        self._staged_balance = Staged(lot, (amount.cents, computed_on.isoformat()))
 
     def entries(self) -> tuple[ledger.Entry, ...]:
         """Give every entry that counts, of both journals."""
@@ -219,9 +244,8 @@ class FamilyAccount(Node):
     def book(self, draft: ledger.Draft) -> None:
         """Write an entry of a payment.  The account is written too, so that two payments at once conflict (R3)."""
         if self.cash is None:
-            self.cash = Journal()
+            self.cash = Journal(self)
         self.cash.append(draft)
-        self._p_changed = True
 
     def add_invoice(self, invoice: "Invoice") -> None:
         """Put an invoice that an import brings."""
@@ -250,7 +274,13 @@ class Invoice(Part):
     way at the bank, which shields the invoice against a second.
     """
 
-    #: `PackedFigures`.
+    #: What is stored of it, in this order; new names come last.  Nothing else can be set.
+    STORED = ("packed_facts", "_figures", "born", "payments", "_staged", "open_payment", "open_since")
+
+    packed_facts: str
+    born: int
+    #: Packed, as `domain.invoice` writes them; the staged ones alike.
+    _figures: str
     _staged: Staged | None = None
     payments: Mapping[str, Money] = MappingProxyType({})
     open_payment: str | None = None
@@ -259,20 +289,30 @@ class Invoice(Part):
     _v_facts: InvoiceFacts | None = None
 
     def __init__(self, facts: InvoiceFacts, figures: BillingFigures, born: int) -> None:
-        self._make(str(facts.key), pack_facts(pack_head(facts), pack_lines(facts.lines)), figures, born)
+        self.__name__ = str(facts.key)
+        self.packed_facts = pack_facts(pack_head(facts), pack_lines(facts.lines))
+        self._figures = pack_figures(figures)
+        self.born = born
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.STORED and not name.startswith(("_v_", "__")):
+            raise AttributeError(f"{name} would not be stored")
+        super().__setattr__(name, value)
 
     @classmethod
-    def made_of(cls, name: str, packed_facts: str, figures: BillingFigures, born: int) -> "Invoice":
-        """Make an invoice from facts that are packed already, as an import has them."""
-        made = cls.__new__(cls)
-        made._make(name, packed_facts, figures, born)
-        return made
+    def restored(cls, name: str, account: FamilyAccount, state: tuple[Any, ...]) -> "Invoice":
+        """Make an invoice from what is stored of it: an import has facts and figures packed already."""
+        invoice = cls.__new__(cls)
+        known = {attribute: value for attribute, value in zip(cls.STORED, state, strict=False) if value is not None}
+        invoice.__dict__.update(known, __name__=name, __parent__=account)
+        return invoice
 
-    def _make(self, name: str, packed_facts: str, figures: BillingFigures, born: int) -> None:
-        self.__name__ = name
-        self.packed_facts = packed_facts
-        self._figures: PackedFigures = pack_figures(figures)
-        self.born = born
+    def state(self) -> tuple[Any, ...]:
+        """Give what is stored: values alone, as far as any is set."""
+        values = [self.__dict__.get(attribute) for attribute in self.STORED]
+        while values[-1] is None:
+            values.pop()
+        return tuple(values)
 
     @property
     def facts(self) -> InvoiceFacts:
@@ -302,7 +342,7 @@ class Invoice(Part):
         """What the last published file says."""
         return unpack_figures(self._packed_figures())
 
-    def _packed_figures(self) -> PackedFigures:
+    def _packed_figures(self) -> str:
         if self._staged is not None and self.account.lots.shows(self._staged.lot):
             return self._staged.value  # type: ignore[no-any-return]
         return self._figures

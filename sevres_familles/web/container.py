@@ -1,7 +1,7 @@
 """Nodes of the tree: containers that traversal goes through, by names and nothing else (requirements S5)."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
@@ -17,8 +17,7 @@ class Node(Persistent):
 class Part:
     """A node that is stored within the one it stands in, not in a place of its own in the database.
 
-    Setting an attribute marks that node as changed.  That node stores what `state` gives, and makes its parts again by
-    `restored`: only the values of a part are in the database, not its class.
+    Setting an attribute marks that node as changed.
     """
 
     __name__: str | None = None
@@ -28,18 +27,6 @@ class Part:
         super().__setattr__(name, value)
         if self.__parent__ is not None and not name.startswith("_v_"):
             self.__parent__._p_changed = True
-
-    def state(self) -> dict[str, Any]:
-        """Give what is stored: every attribute that was set but its place, and but those named ``_v_…``."""
-        left_out = ("_v_", "__")
-        return {name: value for name, value in self.__dict__.items() if not name.startswith(left_out)}
-
-    @classmethod
-    def restored(cls, name: str, parent: Node, state: dict[str, Any]) -> Self:
-        """Make a part again, in its place."""
-        part = cls.__new__(cls)
-        part.__dict__.update(state, __name__=name, __parent__=parent)
-        return part
 
 
 class Container(Node):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sevres_familles.domain import family, invoice, ledger
 from sevres_familles.domain.money import Money
+from sevres_familles.domain.references import ALPHABET, PAYMENT_PREFIX
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 money = st.integers(-(10**9), 10**9).map(Money)
@@ -20,6 +21,7 @@ records = st.builds(
     st.lists(guardians, min_size=1, max_size=2).map(tuple),
     st.lists(children, max_size=3).map(tuple),
 )
+payment_references = st.text(ALPHABET, min_size=9, max_size=9).map(PAYMENT_PREFIX.__add__)
 lines = st.builds(invoice.InvoiceLine, texts, texts, texts, money, money, st.booleans())
 facts = st.builds(
     invoice.InvoiceFacts,
@@ -36,7 +38,7 @@ figures = st.builds(
     invoice.BillingFigures,
     money,
     st.sampled_from(invoice.BillingState),
-    st.lists(st.builds(invoice.CountedPayment, texts, money), max_size=3).map(tuple),
+    st.lists(st.builds(invoice.CountedPayment, payment_references, money), max_size=3).map(tuple),
 )
 drafts = st.builds(
     ledger.Draft,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sevres_familles.domain import invoice as domain
 from sevres_familles.domain.family import join_record
 from sevres_familles.domain.invoice import BillingFigures, BillingState, CountedPayment
-from sevres_familles.domain.money import ZERO, Money, total
+from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.packing import pack, unpack
 from sevres_familles.families.resources import Family
 from sevres_familles.regies.exchange.faults import Fault, Faults, shown
@@ -23,12 +23,13 @@ from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
 from sevres_familles.web.root import Portal
 
-_STATES = {str(state): state for state in BillingState}
+#: Names of the states in which nothing is left to pay.
+_OVER = frozenset({BillingState.PAID_AT_COUNTER.name, BillingState.CANCELLED.name})
 _STORED, _FAMILY, _CHILD, _INVOICE, _BALANCE = range(5)
 
 
 class InvoiceRow(NamedTuple):
-    """An invoice of the files, its lines with it (packed, in pieces)."""
+    """An invoice of the files, its lines with it (packed, in pieces); ``state`` is the name of a `BillingState`."""
 
     file: int
     line: int
@@ -59,6 +60,7 @@ class Dossier:
     code: str
     first: tuple[int, int] | None = None
     guardians: str | None = None
+    emails: str = ""
     children: list[str] = field(default_factory=list)
     invoices: list[InvoiceRow] = field(default_factory=list)
     balances: list[BalanceRow] = field(default_factory=list)
@@ -79,7 +81,7 @@ def dossiers(workspace: Workspace, stored: Iterator[str] | None = None) -> Itera
     streams = [
         workspace.select(query)
         for query in (
-            f"SELECT code, {_FAMILY}, file, line, guardians FROM families {join} ORDER BY code",  # noqa: S608
+            f"SELECT code, {_FAMILY}, file, line, guardians, emails FROM families {join} ORDER BY code",  # noqa: S608
             f"SELECT code, {_CHILD}, file, line, child FROM children {join} ORDER BY code, children.rowid",  # noqa: S608
             f"SELECT code, {_INVOICE}, invoices.file, invoices.line, invoices.regie, invoices.name, head, "  # noqa: S608
             f"invoices.total, remaining, state, counted, body, invoices.rowid FROM invoices {join} {lines} "
@@ -103,7 +105,7 @@ def _dossier(code: str, rows: Iterator[tuple[Any, ...]]) -> Dossier:
         if dossier.first is None:
             dossier.first = row[0], row[1]
         if kind == _FAMILY:
-            dossier.guardians = row[2]
+            dossier.guardians, dossier.emails = row[2], row[3]
         elif kind == _CHILD:
             dossier.children.append(row[2])
         elif kind == _BALANCE:
@@ -133,12 +135,13 @@ class Tally:
 
 
 class NewInvoice(NamedTuple):
-    """An invoice to put: its name, its packed facts and total, its figures, and the file it comes from."""
+    """An invoice to put: its name, its facts and figures as they are stored, what they amount to in cents, its file."""
 
     name: str
     facts: str
-    total: Money
-    figures: BillingFigures
+    figures: str
+    total: int
+    remaining: int
     file: int
 
 
@@ -247,22 +250,26 @@ class Comparison:
             return
         if known is not None and not self._same_facts(known, row):
             return
-        figures = self._figures(known, row)
-        if figures is None:
+        counted = self._counted(known, row)
+        if counted is None or not self._are_sound(row, counted):
             return
+        invoiced, remaining, state = int(row.total or 0), int(row.remaining or 0), str(row.state)
         if known is None:
             facts = domain.pack_facts(str(row.head), *row.lines)
-            new = NewInvoice(row.name, facts, Money(row.total or 0), figures, row.file)
+            # No payment of ours can be counted on it: its figures are written straight as they are stored.
+            new = NewInvoice(row.name, facts, f"{remaining} {state}", invoiced, remaining, row.file)
             changes.account(row.regie).invoices.append(new)
             tally.new += 1
-            tally.new_cents += row.total or 0
-        elif figures != known.figures:
+            tally.new_cents += invoiced
+            return
+        figures = BillingFigures(Money(remaining), BillingState[state], counted)
+        if figures != known.figures:
             changes.account(row.regie).figures.append(NewFigures(row.name, figures, row.file))
             tally.changed += 1
-            tally.changed_cents += figures.remaining.cents - known.figures.remaining.cents
+            tally.changed_cents += remaining - known.figures.remaining.cents
         else:
             tally.same += 1
-            tally.same_cents += figures.remaining.cents
+            tally.same_cents += remaining
 
     def _same_facts(self, known: Invoice, row: InvoiceRow) -> bool:
         """Tell whether the file says of an invoice what it said before; lines may be left out with their file."""
@@ -284,25 +291,22 @@ class Comparison:
             self._fault((row.file, row.line), None, found, _ISSUED)
         return not differences
 
-    def _figures(self, known: Invoice | None, row: InvoiceRow) -> BillingFigures | None:
-        """Read the figures of a row; none, with faults noted, when they cannot be."""
-        where = row.file, row.line
-        counted = self._counted(known, row)
-        if counted is None:
-            return None
-        figures = BillingFigures(Money(row.remaining or 0), _STATES[row.state or ""], counted)
-        invoiced, taken = Money(row.total or 0), total(each.amount for each in counted) if counted else ZERO
-        lowest, highest = min(invoiced, ZERO), max(invoiced - taken, ZERO)
-        if not lowest <= figures.remaining <= highest:
-            bounds = f"Il va de {lowest} à {highest}"
-            why = f" : la facture est de {invoiced}, dont {taken} de paiements comptés" if taken else ""
-            self._fault(where, "reste à payer", f"Le reste à payer est de {figures.remaining}", f"{bounds}{why}.")
-            return None
-        if figures.remaining and figures.state in (BillingState.PAID_AT_COUNTER, BillingState.CANCELLED):
-            found = f"La facture est {figures.state} et il reste {figures.remaining} à payer"
-            self._fault(where, "état", found, "Mettez le reste à payer à 0,00, ou un autre état.")
-            return None
-        return figures
+    def _are_sound(self, row: InvoiceRow, counted: tuple[CountedPayment, ...]) -> bool:
+        """Tell whether what is left to pay agrees with the total, the payments counted, and the state."""
+        invoiced, remaining = int(row.total or 0), int(row.remaining or 0)
+        taken = sum(each.amount.cents for each in counted)
+        lowest, highest = min(invoiced, 0), max(invoiced - taken, 0)
+        if not lowest <= remaining <= highest:
+            bounds = f"Il va de {Money(lowest)} à {Money(highest)}"
+            why = f" : la facture est de {Money(invoiced)}, dont {Money(taken)} de paiements comptés" if taken else ""
+            found = f"Le reste à payer est de {Money(remaining)}"
+            self._fault((row.file, row.line), "reste à payer", found, f"{bounds}{why}.")
+            return False
+        if remaining and row.state in _OVER:
+            found = f"La facture est {BillingState[str(row.state)]} et il reste {Money(remaining)} à payer"
+            self._fault((row.file, row.line), "état", found, "Mettez le reste à payer à 0,00, ou un autre état.")
+            return False
+        return True
 
     def _counted(self, known: Invoice | None, row: InvoiceRow) -> tuple[CountedPayment, ...] | None:
         """Read which of our payments a row counts, and for which sum: what was said last, unless it says it."""

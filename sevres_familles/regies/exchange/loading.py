@@ -21,6 +21,8 @@ _GUARDIAN_WIDTH = 13
 _KEYS = frozenset({"code famille", "régie", "exercice", "numéro"})
 #: Where a guardian's first field of address and telephone stand in the file, and in the record.
 _ADDRESS = slice(7, 12)
+#: Where the two e-mail addresses stand.
+_EMAILS = slice(5, 7)
 
 
 class Loaded(NamedTuple):
@@ -146,7 +148,8 @@ class _Families(_Table):
             guardians.append(_guardian(second))
         elif any(second[2:7]):
             self.reader.fault(line, "R2 nom", "Cellule vide", "Nommez le second responsable, ou videz ses colonnes.")
-        self.workspace.add("families", (code, self.file, line, pack(guardians)))
+        emails = " ".join(filter(None, (*first[_EMAILS], *second[_EMAILS])))
+        self.workspace.add("families", (code, self.file, line, pack(guardians), emails))
 
 
 def _guardian(fields: list[Any]) -> list[Any]:
@@ -205,7 +208,10 @@ class _Lines(_Table):
                 f"{shown(_plain(amount))} n’est pas {quantity} × {_plain(unit_price)}",
                 "La quantité fois le prix unitaire fait le montant, à un centime près.",
             )  # fmt: skip
-        self.sum_up(amount)
+        if amount is None:
+            self.has_faults = True
+        else:
+            self.sums[0] += amount
         if self._total is not None:
             self._total += amount
         self._together.append([child, activity, quantity, unit_price, amount, deductible])

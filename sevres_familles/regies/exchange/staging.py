@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 from transaction import TransactionManager
 from ZODB.POSException import ConflictError
 
-from sevres_familles.domain.family import unpack_record
 from sevres_familles.domain.invoice import BillingFigures
 from sevres_familles.domain.ledger import Draft, EntryKind, LedgerAccount
-from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.money import Money
 from sevres_familles.families.resources import Families, Family
 from sevres_familles.identity.emails import lines_of
 from sevres_familles.regies.exchange.comparing import AccountChanges, Changes, Comparison, Dossier, dossiers
@@ -30,7 +29,7 @@ from sevres_familles.web.root import Portal
 
 #: How much one transaction stages, in invoices and families: a few tenths of a second.
 BATCH_WEIGHT = 1_000
-_EMAILS_AT_ONCE = 5_000
+_ADDRESSES_AT_ONCE = 5_000
 _ATTEMPTS = 12
 
 #: Told how much was done.
@@ -63,9 +62,9 @@ class Import(NamedTuple):
         for number, batch in enumerate(_batches(dossiers(self.workspace))):
             addresses = attempt(self.tm, lambda: self._stage_batch(lot, number, batch, comparison))  # noqa: B023 - run at once
             for line in addresses:
-                self.workspace.add("emails", line)
+                self.workspace.add("addresses", line)
             progress(len(batch))
-        self._note_emails()
+        self._note_addresses()
         attempt(self.tm, lambda: self._publish(lot))
         return lot
 
@@ -82,7 +81,7 @@ class Import(NamedTuple):
                 raise FaultsMeanwhile(comparison.faults.report())
             self._stage(lot, dossier.code, changes)
             if changes.record is not None:
-                addresses += lines_of(self.key, dossier.code, unpack_record(changes.record).emails())
+                addresses += lines_of(self.key, dossier.code, dossier.emails.split())
         return addresses
 
     def _stage(self, lot: int, code: str, changes: Changes) -> None:
@@ -99,17 +98,15 @@ class Import(NamedTuple):
         account = accounts_for_import(family).open(regie, lot, self.portal.stores["lots"])
         drafts: list[Draft] = []
         for new in changes.invoices:
-            account.add_invoice(Invoice.made_of(new.name, new.facts, new.figures, lot))
+            account.add_invoice(Invoice.restored(new.name, account, (new.facts, new.figures, lot)))
             document = self._document(lot, new.file)
             drafts += self._drafts(EntryKind.INVOICED, new.total, new.name, document)
-            if new.figures.remaining != new.total:
-                # No payment of ours is counted on an invoice that is new.
-                drafts += self._drafts(EntryKind.BILLING_CHANGE, new.figures.remaining - new.total, new.name, document)
+            drafts += self._drafts(EntryKind.BILLING_CHANGE, new.remaining - new.total, new.name, document)
         for name, figures, file in changes.figures:
             invoice = account.invoices[name]
             difference = _difference(invoice.figures, figures)
             invoice.stage(lot, figures)
-            drafts += self._drafts(EntryKind.BILLING_CHANGE, difference, name, self._document(lot, file))
+            drafts += self._drafts(EntryKind.BILLING_CHANGE, difference.cents, name, self._document(lot, file))
         if drafts:
             account.billing.stage(lot, *drafts)
         if changes.balance is not None:
@@ -118,19 +115,19 @@ class Import(NamedTuple):
     def _document(self, lot: int, file: int) -> str:
         return f"lot {lot}, {self.files[file].name}"
 
-    def _drafts(self, kind: EntryKind, amount: Money, invoice: str, document: str) -> Iterator[Draft]:
+    def _drafts(self, kind: EntryKind, cents: int, invoice: str, document: str) -> Iterator[Draft]:
         """Write what the family owes more, or less; nothing when it owes the same."""
         debit, credit = LedgerAccount.FAMILY, LedgerAccount.BILLING
-        if amount < ZERO:
+        if cents < 0:
             debit, credit = credit, debit
-        if amount:
-            yield Draft(self.at, kind, debit, credit, abs(amount), invoice, document)
+        if cents:
+            yield Draft(self.at, kind, debit, credit, Money(abs(cents)), invoice, document)
 
-    def _note_emails(self) -> None:
+    def _note_addresses(self) -> None:
         """Write the index of addresses in the order of its keys: each part of the tree is written once."""
-        self.workspace.order("emails")
-        lines = self.workspace.select("SELECT DISTINCT hash, code FROM emails ORDER BY hash, code")
-        while some := list(islice(lines, _EMAILS_AT_ONCE)):
+        self.workspace.order("addresses")
+        lines = self.workspace.select("SELECT DISTINCT hash, code FROM addresses ORDER BY hash, code")
+        while some := list(islice(lines, _ADDRESSES_AT_ONCE)):
             attempt(self.tm, lambda: self.portal.stores["emails"].note_lines(some))
 
     def _publish(self, lot: int) -> None:

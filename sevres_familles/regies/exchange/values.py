@@ -63,14 +63,14 @@ def something(cell: str) -> str:
     return cell
 
 
-def code(cell: str) -> str:
+def _code(cell: str) -> str:
     """Take a family's code d’accès, which stands in addresses."""
     if not _CODE.fullmatch(cell):
         raise Wrong("Un code famille a 1 à 20 lettres sans accent, chiffres ou tirets : 26719.")
     return cell
 
 
-def number(cell: str) -> str:
+def _number(cell: str) -> str:
     """Take an invoice's number, which stands in addresses."""
     if not _NUMBER.fullmatch(cell):
         raise Wrong("Un numéro de facture a 1 à 30 lettres sans accent, chiffres ou tirets : 9161.")
@@ -137,7 +137,7 @@ _STATES = {
 
 def _state(cell: str) -> str:
     try:
-        return str(_STATES[fold(cell)])
+        return _STATES[fold(cell)].name
     except KeyError:
         raise Wrong("Écrivez à payer, payée au guichet, transmise au Trésor ou annulée.") from None
 
@@ -164,6 +164,8 @@ def _positive(cell: str) -> int:
     return cents
 
 
+code = Remembering(_code).__getitem__
+number = Remembering(_number).__getitem__
 amount = Remembering(_amount).__getitem__
 day = Remembering(_day).__getitem__
 day_or_none = Remembering(_day_or_none).__getitem__
@@ -183,7 +185,7 @@ def regie_among(names: Iterable[str]) -> Converter:
             raise Wrong(f"Les régies connues sont : {', '.join(known)}.")
         return cell
 
-    return regie
+    return Remembering(regie).__getitem__
 
 
 def _scaled(cell: str) -> int | None:

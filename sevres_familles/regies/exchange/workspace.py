@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 _TABLES = {
-    "families": ("code", "file", "line", "guardians"),
+    "families": ("code", "file", "line", "guardians", "emails"),
     "children": ("code", "file", "line", "child"),
     "invoices": ("code", "file", "line", "regie", "name", "head", "total", "remaining", "state", "counted"),
     "lines": ("regie", "name", "file", "line", "total", "body"),
     "balances": ("code", "file", "line", "regie", "amount", "computed_on"),
     "known": ("code", "regie", "name"),
     "planned": ("code",),
-    "emails": ("hash", "code"),
+    "addresses": ("hash", "code"),
 }
 #: Made once the tables are full: sorting once is quicker than keeping order.
 _INDEXES = {
@@ -30,7 +30,7 @@ _INDEXES = {
     "balances": ("code, regie",),
     "known": ("regie, name",),
     "planned": ("code",),
-    "emails": ("hash, code",),
+    "addresses": ("hash, code",),
 }
 _AT_ONCE = 1_000
 
