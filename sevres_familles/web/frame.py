@@ -49,6 +49,7 @@ class Frame:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._links: dict[str, tuple[Link, ...]] = {}
 
     @property
     def town(self) -> Any:
@@ -107,7 +108,10 @@ class Frame:
 
     def links(self, place: str) -> tuple[Link, ...]:
         """Give the links that areas put in a place of the frame."""
-        return tuple(link for source in self._request.registry.frame_links[place] for link in source(self._request))
+        if place not in self._links:
+            sources = self._request.registry.frame_links[place]
+            self._links[place] = tuple(link for source in sources for link in source(self._request))
+        return self._links[place]
 
     def navigation(self) -> tuple[Link, ...]:
         """Give the links of the masthead: « Accueil » first, « Aide » always (requirements A2, 3.2.6)."""
