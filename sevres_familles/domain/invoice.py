@@ -7,6 +7,7 @@ file, less those of our payments that the file does not count yet.  The state is
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sevres_familles.domain.money import Money, total
@@ -202,6 +203,7 @@ def pack_figures(figures: BillingFigures) -> str:
     return " ".join((str(figures.remaining.cents), figures.state.name, *counted))
 
 
+@lru_cache(maxsize=8192)
 def unpack_figures(text: str) -> BillingFigures:
     """Read figures back."""
     cents, state, *counted = text.split(" ")
