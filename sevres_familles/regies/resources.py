@@ -252,6 +252,10 @@ class FamilyAccount(Node):
         invoice.__parent__ = self
         self.invoices[invoice.__name__ or ""] = invoice
 
+    def put_invoices(self, stored: Mapping[str, tuple[Any, ...]]) -> None:
+        """Put invoices from what is stored of them, by name: an import has them as texts already."""
+        self.invoices = self.invoices | {name: Invoice.restored(name, self, state) for name, state in stored.items()}
+
     def unstage(self) -> None:
         """Take away what an import that died left."""
         shown = {name: each for name, each in self.invoices.items() if self.lots.shows(each.born)}
@@ -303,13 +307,15 @@ class Invoice(Part):
     def restored(cls, name: str, account: FamilyAccount, state: tuple[Any, ...]) -> "Invoice":
         """Make an invoice from what is stored of it: an import has facts and figures packed already."""
         invoice = cls.__new__(cls)
-        known = {attribute: value for attribute, value in zip(cls.STORED, state, strict=False) if value is not None}
+        known = zip(cls.STORED, state, strict=False)
+        if None in state:
+            known = ((attribute, value) for attribute, value in known if value is not None)  # type: ignore[assignment]
         invoice.__dict__.update(known, __name__=name, __parent__=account)
         return invoice
 
     def state(self) -> tuple[Any, ...]:
         """Give what is stored: values alone, as far as any is set."""
-        values = [self.__dict__.get(attribute) for attribute in self.STORED]
+        values = list(map(self.__dict__.get, self.STORED))
         while values[-1] is None:
             values.pop()
         return tuple(values)

@@ -18,13 +18,12 @@ from sevres_familles.domain.invoice import BillingFigures, BillingState, Counted
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.packing import pack, unpack
 from sevres_familles.families.resources import Family
+from sevres_familles.regies.exchange.crossing import wrong_figures
 from sevres_familles.regies.exchange.faults import Fault, Faults, shown
 from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
 from sevres_familles.web.root import Portal
 
-#: Names of the states in which nothing is left to pay.
-_OVER = frozenset({BillingState.PAID_AT_COUNTER.name, BillingState.CANCELLED.name})
 _STORED, _FAMILY, _CHILD, _INVOICE, _BALANCE = range(5)
 
 
@@ -71,12 +70,9 @@ class Dossier:
         return 1 + len(self.invoices)
 
 
-def dossiers(workspace: Workspace, stored: Iterator[str] | None = None) -> Iterator[Dossier]:
-    """Go through the families of the files by code; those only in the database too, when ``stored`` gives their codes.
-
-    Once families are planned, the planned ones alone.
-    """
-    join = "JOIN planned USING (code)" if workspace.count("planned") else ""
+def dossiers(workspace: Workspace, among: str, *, with_stored: bool = False) -> Iterator[Dossier]:
+    """Go through the families of the files whose codes are in a table, by code; and through those stored, if asked."""
+    join = f"JOIN {among} USING (code)"
     lines = "LEFT JOIN lines ON lines.regie = invoices.regie AND lines.name = invoices.name"
     streams = [
         workspace.select(query)
@@ -90,8 +86,8 @@ def dossiers(workspace: Workspace, stored: Iterator[str] | None = None) -> Itera
             "ORDER BY code, regie",
         )
     ]
-    if stored is not None:
-        streams.insert(0, ((code, _STORED) for code in stored))
+    if with_stored:
+        streams.insert(0, workspace.select(f"SELECT code, {_STORED} FROM stored ORDER BY code"))  # noqa: S608
     for code, rows in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
         yield _dossier(code, rows)
 
@@ -215,6 +211,17 @@ class Comparison:
                 self._compare_balance(accounts.get(balance.regie), balance, changes)
         return changes
 
+    def count_new(self, workspace: Workspace) -> None:
+        """Count the families that were not looked at: everything of them is new."""
+        ((families,),) = workspace.select(f"SELECT COUNT(*) FROM families WHERE {_NOT_LOOKED_AT}")  # noqa: S608
+        self.families.new += families
+        for tallies, table, column in ((self.invoices, "invoices", "total"), (self.balances, "balances", "amount")):
+            query = f"SELECT regie, COUNT(*), SUM({column}) FROM {table} WHERE {_NOT_LOOKED_AT} GROUP BY regie"  # noqa: S608
+            for regie, count, cents in workspace.select(query):
+                tally = tallies.setdefault(regie, Tally())
+                tally.new += count
+                tally.new_cents += cents or 0
+
     def _fault(self, where: tuple[int, int], column: str | None, found: str, advice: str) -> None:
         file, line = where
         self.faults.add(Fault(self.files[file], line, column, found, advice))
@@ -251,7 +258,7 @@ class Comparison:
         if known is not None and not self._same_facts(known, row):
             return
         counted = self._counted(known, row)
-        if counted is None or not self._are_sound(row, counted):
+        if counted is None:
             return
         invoiced, remaining, state = int(row.total or 0), int(row.remaining or 0), str(row.state)
         if known is None:
@@ -291,25 +298,11 @@ class Comparison:
             self._fault((row.file, row.line), None, found, _ISSUED)
         return not differences
 
-    def _are_sound(self, row: InvoiceRow, counted: tuple[CountedPayment, ...]) -> bool:
-        """Tell whether what is left to pay agrees with the total, the payments counted, and the state."""
-        invoiced, remaining = int(row.total or 0), int(row.remaining or 0)
-        taken = sum(each.amount.cents for each in counted)
-        lowest, highest = min(invoiced, 0), max(invoiced - taken, 0)
-        if not lowest <= remaining <= highest:
-            bounds = f"Il va de {Money(lowest)} à {Money(highest)}"
-            why = f" : la facture est de {Money(invoiced)}, dont {Money(taken)} de paiements comptés" if taken else ""
-            found = f"Le reste à payer est de {Money(remaining)}"
-            self._fault((row.file, row.line), "reste à payer", found, f"{bounds}{why}.")
-            return False
-        if remaining and row.state in _OVER:
-            found = f"La facture est {BillingState[str(row.state)]} et il reste {Money(remaining)} à payer"
-            self._fault((row.file, row.line), "état", found, "Mettez le reste à payer à 0,00, ou un autre état.")
-            return False
-        return True
-
     def _counted(self, known: Invoice | None, row: InvoiceRow) -> tuple[CountedPayment, ...] | None:
-        """Read which of our payments a row counts, and for which sum: what was said last, unless it says it."""
+        """Read which of our payments a row counts, and for which sum: what was said last, unless it says it.
+
+        None, with faults noted, when it counts what it may not, or leaves more to pay than these payments do.
+        """
         if not row.counted:
             return ()
         payments = known.payments if known is not None else {}
@@ -327,7 +320,11 @@ class Comparison:
                 return None
             amount = Money(cents) if cents is not None else before.get(reference, payments[reference])
             counted.append(CountedPayment(reference, amount))
-        return tuple(counted)
+        taken = sum(each.amount.cents for each in counted)
+        wrong = wrong_figures(int(row.total or 0), int(row.remaining or 0), taken, str(row.state))
+        if wrong is not None:
+            self._fault((row.file, row.line), *wrong)
+        return tuple(counted) if wrong is None else None
 
     def _compare_balance(self, account: FamilyAccount | None, row: BalanceRow, changes: Changes) -> None:
         tally = self.balances.setdefault(row.regie, Tally())
@@ -357,26 +354,44 @@ _FAMILIES_BETWEEN_SWEEPS = 200
 
 
 def plan(comparison: Comparison, workspace: Workspace, progress: Callable[[], Any]) -> dict[str, Absent]:
-    """Compare every family, note in the workspace those that change, and tell which invoices the files leave out.
+    """Note in the workspace the families that change, with what is refused, and tell what invoices the files leave out.
 
-    The files of invoices are set against the whole database: an invoice may be another family's there.
+    The files of invoices are set against the whole database: an invoice may be another family's there.  Families that
+    are not in it, and about which nothing is odd, are all new: they are counted without being looked at.
     """
     portal = comparison.portal
     regies = {regie for (regie,) in workspace.select("SELECT DISTINCT regie FROM invoices")}
-    stored = iter(portal["familles"]) if regies else None
-    for number, dossier in enumerate(dossiers(workspace, stored)):
+    for code in portal["familles"]:
+        workspace.add("stored", (code,))
+    workspace.order("stored")
+    workspace.fill("looked_at", _LOOKED_AT)
+    workspace.order("looked_at")
+    for number, dossier in enumerate(dossiers(workspace, "looked_at", with_stored=bool(regies))):
         if dossier.first is not None:
             progress()
             if comparison.changes_of(dossier):
                 workspace.add("planned", (dossier.code,))
-        if regies:
-            for regie, name in _known_invoices(portal, dossier.code, regies):
-                workspace.add("known", (dossier.code, regie, name))
+        for regie, name in _known_invoices(portal, dossier.code, regies):
+            workspace.add("known", (dossier.code, regie, name))
         if number % _FAMILIES_BETWEEN_SWEEPS == 0:
             portal._p_jar.cacheGC()
+    comparison.count_new(workspace)
+    workspace.fill("planned", f"SELECT code FROM families WHERE {_NOT_LOOKED_AT}")  # noqa: S608 - our own words
     workspace.order("planned", "known")
     _find_moved(comparison, workspace)
     return {regie: _absent(workspace, regie) for regie in sorted(regies)}
+
+
+#: Codes that the database has, and those with something odd: no guardians, an invoice without lines, payments counted.
+_LOOKED_AT = """
+    SELECT code FROM stored
+    UNION SELECT code FROM invoices WHERE counted <> ''
+    UNION SELECT code FROM invoices WHERE NOT EXISTS
+        (SELECT 1 FROM lines WHERE lines.regie = invoices.regie AND lines.name = invoices.name)
+    UNION SELECT code FROM (SELECT code FROM children UNION SELECT code FROM invoices UNION SELECT code FROM balances)
+        WHERE code NOT IN (SELECT code FROM families)
+"""
+_NOT_LOOKED_AT = "code NOT IN (SELECT code FROM looked_at)"
 
 
 def _known_invoices(portal: Portal, code: str, regies: set[str]) -> Iterator[tuple[str, str]]:

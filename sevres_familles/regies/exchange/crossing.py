@@ -1,7 +1,9 @@
 """Setting the rows of the files against one another: doubles, lines and invoices without one another, sums."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.money import Money
 from sevres_familles.regies.exchange.faults import Fault, Faults
 from sevres_familles.regies.exchange.workspace import Workspace
@@ -21,6 +23,7 @@ def cross(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
         _find_doubles(workspace, files, faults, what=(table, columns, thing))
     _find_lonely_lines(workspace, files, faults)
     _check_sums(workspace, files, faults)
+    _check_figures(workspace, files, faults)
 
 
 def _find_doubles(workspace: Workspace, files: Sequence[str], faults: Faults, what: tuple[str, str, str]) -> None:
@@ -62,3 +65,40 @@ def _check_sums(workspace: Workspace, files: Sequence[str], faults: Faults) -> N
     for file, line, name, total, made in workspace.select(query):
         found = f"Le total de la facture {name} est {Money(total)}, ses lignes font {Money(made)}"
         faults.add(Fault(files[file], line, "total", found, "Corrigez le total ou les lignes."))
+
+
+#: Names of the states in which nothing is left to pay.
+_OVER = (BillingState.PAID_AT_COUNTER.name, BillingState.CANCELLED.name)
+
+
+class WrongFigures(NamedTuple):
+    """Figures that do not agree: the column to name, what was found, what to do."""
+
+    column: str
+    found: str
+    advice: str
+
+
+def wrong_figures(invoiced: int, remaining: int, taken: int, state: str) -> WrongFigures | None:
+    """Tell why what is left to pay does not agree with the total, the payments counted or the state, in cents."""
+    lowest, highest = min(invoiced, 0), max(invoiced - taken, 0)
+    if not lowest <= remaining <= highest:
+        why = f" : la facture est de {Money(invoiced)}, dont {Money(taken)} de paiements comptés" if taken else ""
+        advice = f"Il va de {Money(lowest)} à {Money(highest)}{why}."
+        return WrongFigures("reste à payer", f"Le reste à payer est de {Money(remaining)}", advice)
+    if remaining and state in _OVER:
+        found = f"La facture est {BillingState[state]} et il reste {Money(remaining)} à payer"
+        return WrongFigures("état", found, "Mettez le reste à payer à 0,00, ou un autre état.")
+    return None
+
+
+def _check_figures(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
+    """Check the invoices that count none of our payments; what the others count is known to the database."""
+    query = """
+        SELECT file, line, total, remaining, state FROM invoices WHERE counted = ''
+        AND (remaining NOT BETWEEN MIN(total, 0) AND MAX(total, 0) OR remaining <> 0 AND state IN (?, ?)) ORDER BY rowid
+    """
+    for file, line, invoiced, remaining, state in workspace.select(query, *_OVER):
+        wrong = wrong_figures(invoiced, remaining, 0, state)
+        if wrong is not None:
+            faults.add(Fault(files[file], line, *wrong))

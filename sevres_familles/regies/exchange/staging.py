@@ -24,7 +24,7 @@ from sevres_familles.regies.exchange.comparing import AccountChanges, Changes, C
 from sevres_familles.regies.exchange.faults import Faults
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport, Imports
 from sevres_familles.regies.exchange.workspace import Workspace
-from sevres_familles.regies.resources import Invoice, Regie, accounts_for_import
+from sevres_familles.regies.resources import Regie, accounts_for_import
 from sevres_familles.web.root import Portal
 
 #: How much one transaction stages, in invoices and families: a few tenths of a second.
@@ -59,7 +59,7 @@ class Import(NamedTuple):
         lot: int = attempt(self.tm, self.portal.stores["lots"].give)
         # Its tallies count the attempts; those of the comparison before are told.
         comparison = Comparison(self.portal, self.workspace, self.comparison.files, Faults())
-        for number, batch in enumerate(_batches(dossiers(self.workspace))):
+        for number, batch in enumerate(_batches(dossiers(self.workspace, "planned"))):
             addresses = attempt(self.tm, lambda: self._stage_batch(lot, number, batch, comparison))  # noqa: B023 - run at once
             for line in addresses:
                 self.workspace.add("addresses", line)
@@ -97,8 +97,8 @@ class Import(NamedTuple):
     def _stage_account(self, lot: int, family: Family, regie: Regie, changes: AccountChanges) -> None:
         account = accounts_for_import(family).open(regie, lot, self.portal.stores["lots"])
         drafts: list[Draft] = []
+        account.put_invoices({new.name: (new.facts, new.figures, lot) for new in changes.invoices})
         for new in changes.invoices:
-            account.add_invoice(Invoice.restored(new.name, account, (new.facts, new.figures, lot)))
             document = self._document(lot, new.file)
             drafts += self._drafts(EntryKind.INVOICED, new.total, new.name, document)
             drafts += self._drafts(EntryKind.BILLING_CHANGE, new.remaining - new.total, new.name, document)

@@ -17,6 +17,8 @@ _TABLES = {
     "invoices": ("code", "file", "line", "regie", "name", "head", "total", "remaining", "state", "counted"),
     "lines": ("regie", "name", "file", "line", "total", "body"),
     "balances": ("code", "file", "line", "regie", "amount", "computed_on"),
+    "stored": ("code",),
+    "looked_at": ("code",),
     "known": ("code", "regie", "name"),
     "planned": ("code",),
     "addresses": ("hash", "code"),
@@ -28,6 +30,8 @@ _INDEXES = {
     "invoices": ("code, regie, name", "regie, name"),
     "lines": ("regie, name",),
     "balances": ("code, regie",),
+    "stored": ("code",),
+    "looked_at": ("code",),
     "known": ("regie, name",),
     "planned": ("code",),
     "addresses": ("hash, code",),
@@ -70,6 +74,10 @@ class Workspace:
             self._flush(table)
             for number, columns in enumerate(_INDEXES.get(table, ())):
                 self._connection.execute(f"CREATE INDEX {table}_{number} ON {table} ({columns})")
+
+    def fill(self, table: str, query: str) -> None:
+        """Add the rows that a query gives to a table."""
+        self._connection.execute(f"INSERT INTO {table} {query}")
 
     def select(self, query: str, *parameters: Any) -> Iterator[Any]:
         """Go through the rows of a query."""

@@ -195,6 +195,7 @@ def test_all_faults_are_told_at_once(folder):
         "factures.csv, ligne 2, colonne « état »",
         "lignes.csv, ligne 2, colonne « déductible »",
         "factures.csv, ligne 3, colonne « total »",
+        "factures.csv, ligne 3, colonne « reste à payer »",
         "factures.csv, ligne 3, colonne « code famille »",
     ]
 
