@@ -100,7 +100,7 @@ def sign_out(context: Portal, request: Request) -> Response:
     sessions.end(request)
     request.session.flash("Vous êtes déconnecté.")
     response = HTTPSeeOther(request.resource_url(request.portal))
-    # Not "cookies": that would reach the cookies of the town's other sites too (docs/decisions/sessions.md).
+    # Not "cookies": that would reach the cookies of the town's other sites too (docs/decisions/0007).
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
