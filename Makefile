@@ -24,7 +24,7 @@ serve: .venv/for-demo
 	@mkdir -p -m 700 $(VAR)
 	@$(BIN)/sevres-init development.ini
 	@test -e $(VAR)/demo-loaded || $(MAKE) --no-print-directory demo-data
-	@printf '\n  Espace familles : http://localhost:%s\n  Comptes de démonstration : README.md, « Les comptes »\n' $(PORT)
+	@printf '\n  Espace familles : http://localhost:%s\n  Comptes de démonstration : README.md, « The accounts »\n' $(PORT)
 	@printf '  Banque : http://127.0.0.1:%s/banque   Courriels reçus : http://127.0.0.1:%s/\n\n' $(BANK_PORT) $(MAILBOX_PORT)
 	@exec $(BIN)/honcho start
 

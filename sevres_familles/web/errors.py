@@ -88,6 +88,10 @@ def is_protected(request: Request) -> bool:
 def to_sign_in(request: Request) -> Response:
     """Send the browser to Connexion, which sends it back here afterwards."""
     query = {"retour": request.path} if request.method == "GET" else {}
+    if request.method == "POST" and not request.session.peek_flash("warn"):
+        request.session.flash(
+            "Vous étiez déconnecté\u00a0: rien n’a été enregistré ni débité. Reconnectez-vous.", "warn"
+        )
     return HTTPSeeOther(request.resource_url(request.portal, "connexion", query=query))
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +13,8 @@ from pyramid.request import Request, apply_request_extensions
 from pyramid.threadlocal import RequestContext
 
 from sevres_familles.web.evolution import evolve
-from sevres_familles.web.root import Portal
-from sevres_familles.web.settings import make_secrets, read_settings
+from sevres_familles.web.root import DatabaseNotReady, Portal
+from sevres_familles.web.settings import OWN_SECRETS, make_secrets, read_settings
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,17 @@ def opened(ini: str) -> Iterator[Request]:
     """Open the portal for a command: a request whose links are those that families see.
 
     It opens no connection: a command opens its own, for as long as a transaction.  The databases are closed at the end.
+    A command that finds no database says where it looked, and makes none.
+
+    :raises SystemExit: when ``sevres-init`` was never run there.
     """
     setup_logging(ini)
+    settings = read_settings(get_appsettings(ini))
+    if not all((settings.secrets_folder / name).exists() for name in OWN_SECRETS):
+        sys.exit(
+            f"Aucun portail dans {settings.var} : lancez d’abord « sevres-init {ini} », "
+            "ou donnez le bon dossier par la variable VAR."
+        )
     registry = get_app(ini).registry
     request = Request.blank("/", base_url=registry.settings_of_portal.public_url)
     request.registry, request.context = registry, None
@@ -39,6 +49,8 @@ def opened(ini: str) -> Iterator[Request]:
     try:
         with RequestContext(request):
             yield request
+    except DatabaseNotReady:
+        sys.exit(f"La base n’est pas prête : lancez « sevres-init {ini} ».")
     finally:
         for database in registry._zodb_databases.values():
             database.close()

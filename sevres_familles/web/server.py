@@ -1,6 +1,7 @@
 """The server: waitress, told where to listen by the portal's own settings, and stopped without losing anything."""
 
 import atexit
+import errno
 import logging
 import os
 import signal
@@ -26,7 +27,13 @@ def serve(app: Any, global_config: dict[str, str], listen: str, **options: Any) 
     atexit.register(_close_databases, app)
     log.info("%s: %s", app.registry.town.portal_title, app.registry.settings_of_portal.public_url)
     places = expansion(app.registry.settings, os.environ)
-    waitress.serve(app, listen=listen.format_map(places), ident=None, max_request_body_size=MAX_BODY, **options)
+    address = listen.format_map(places)
+    try:
+        waitress.serve(app, listen=address, ident=None, max_request_body_size=MAX_BODY, **options)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(f"L’adresse {address} est déjà prise : arrêtez l’autre portail, ou choisissez un autre PORT.")
 
 
 def _close_databases(app: Any) -> None:

@@ -169,10 +169,17 @@ class TestDue:
 
         assert "1 facture transmise au Trésor public" in words(self.plate(family))
 
-    def test_does_not_ask_for_what_is_being_paid(self, family, store):
+    def test_says_that_a_payment_is_under_way_instead_of_nothing_to_pay(self, family, store):
         store(then=under_way)
 
-        assert "Rien à payer" in words(self.plate(family))
+        said = words(self.plate(family))
+        assert "Paiement en cours" in said
+        assert "Rien à payer" not in said
+
+    def test_says_what_of_a_balance_is_paid_to_the_treasury(self, family, store):
+        store(state=BillingState.SENT_TO_TREASURY)
+
+        assert "dont 60,00 € au Trésor public" in words(family.get(ACCOUNTS).html.find("tbody"))
 
 
 class TestAccounts:

@@ -10,6 +10,7 @@ from pyramid.view import view_config
 
 from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceState
+from sevres_familles.domain.money import total
 from sevres_familles.families.resources import Family
 from sevres_familles.regies.resources import FamilyAccounts, accounts_of
 from sevres_familles.regies.services import AccountStanding, standings_of
@@ -23,7 +24,10 @@ PART = "sevres_familles:templates/regies/accounts_part.pt"
 
 
 class AccountRow(NamedTuple):
-    """An account in the table.  ``computed_on`` and ``imported`` tell the last balance of billing, or are empty."""
+    """An account in the table.  ``computed_on`` and ``imported`` tell the last balance of billing, or are empty.
+
+    ``elsewhere`` is what of the balance the Treasury follows, which is not paid here, or empty.
+    """
 
     name: str
     url: str
@@ -32,6 +36,7 @@ class AccountRow(NamedTuple):
     computed_on: str
     state: Markup
     balance: Balance
+    elsewhere: str
     imported: str
 
 
@@ -82,6 +87,9 @@ def _values(standings: tuple[AccountStanding, ...], paging: Paging, url: str) ->
 def _row(standing: AccountStanding, accounts_url: str) -> AccountRow:
     account = standing.account
     imported = account.imported_balance
+    elsewhere = total(
+        each.status.due for each in standing.invoices if each.status.state is InvoiceState.SENT_TO_TREASURY
+    )
     return AccountRow(
         name=account.__name__ or "",
         url=f"{accounts_url}{account.__name__}/",
@@ -90,6 +98,7 @@ def _row(standing: AccountStanding, accounts_url: str) -> AccountRow:
         computed_on=french.short_date(imported[1]) if imported else "",
         state=_state(standing),
         balance=balance_words(account.balance()),
+        elsewhere=str(elsewhere) if elsewhere else "",
         imported=str(balance_words(imported[0])) if imported else "",
     )
 

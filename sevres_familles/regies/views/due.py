@@ -44,6 +44,7 @@ def what_is_due(family: Family, request: Request) -> dict[str, Any]:
         "credits": tuple(_credits(standings)),
         "accounts_url": url if standings else "",
         "computed_on": _computed_on(standings, request),
+        "pending": any(standing.count(InvoiceState.PENDING) for standing in standings),
     }
 
 
@@ -83,7 +84,7 @@ def _others(standings: Sequence[AccountStanding], accounts_url: str) -> Any:
         if sent:
             words = french.plural(sent, "facture transmise", "factures transmises")
             url = f"{accounts_url}{standing.account.__name__}/"
-            yield f"{words} au Trésor public, à régler avec l’avis reçu par courrier", url
+            yield f"{standing.account.regie.title}\xa0: {words} au Trésor public, à régler avec l’avis reçu", url
 
 
 def _credits(standings: Sequence[AccountStanding]) -> Any:

@@ -113,6 +113,15 @@ class TestFirstTime:
             amounts = [each.amount.cents for each in account_of(portal)["2026-1"].facts.lines]
             assert amounts == [1000, 2000]
 
+    def test_an_invoice_may_have_any_number_of_lines(self, folder, stored):
+        many = [line("1", euros(each)) for each in range(1, 452)]
+
+        folder.take(familles=[family()], factures=[invoice("1", total=euros(451 * 226))], lignes=many)
+
+        with stored() as portal:
+            amounts = [each.amount.cents for each in account_of(portal)["2026-1"].facts.lines]
+            assert amounts == list(range(1, 452))
+
     @pytest.mark.parametrize(
         ("quantity", "unit", "amount"),
         [("7,5", "2,05", "15,38"), ("7,5", "2,05", "15,37"), ("-10", "3,75", "-37,50"), ("7 h 30", "1,00", "9,00")],

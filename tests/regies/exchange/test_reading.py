@@ -3,7 +3,7 @@
 import pytest
 
 from sevres_familles.domain.money import Money
-from sevres_familles.regies.exchange.reading import LONGEST_LINE
+from sevres_familles.regies.exchange.reading import BIGGEST_FILE, LONGEST_LINE
 from sevres_familles.regies.exchange.running import run
 from tests.conftest import NOW
 from tests.regies.exchange.making import balance, family, sheet
@@ -54,6 +54,16 @@ def test_a_file_that_is_not_there_is_told(folder):
 
     assert faults_of(outcome) == [
         "absent.csv : Fichier illisible (No such file or directory). Vérifiez son nom et vos droits."
+    ]
+
+
+def test_a_file_that_is_too_big_is_not_even_read(folder):
+    path = folder.write("big.csv", b"")
+    with path.open("r+b") as file:
+        file.truncate(BIGGEST_FILE + 1)
+
+    assert faults_of(run(folder.registry, [path], at=NOW)) == [
+        "big.csv : Le fichier dépasse 2 Gio. Coupez-le en plusieurs fichiers."
     ]
 
 
