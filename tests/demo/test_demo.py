@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import shutil
 import subprocess
 import sysconfig
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.services import authenticate, codes_with_email, faults_of_password
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.regies.exchange.running import run
+from sevres_familles.regies.exchange.workspace import workspace_in
 from tests.conftest import NOW
 
 TODAY = date(2026, 11, 23)
@@ -192,6 +194,41 @@ class TestCommands:
         assert (code, lines[-1]) == (1, "2 fautes : rien n’a été importé.")
         assert command("sevres-demo", "--accounts", "development.ini")[1][-1] == "5 comptes de démonstration ouverts."
         assert command("sevres-demo", "--accounts", "development.ini")[1] == ["0 compte de démonstration ouvert."]
+
+    def test_say_that_another_import_runs(self, command, tmp_path):
+        command("sevres-init", "development.ini")
+        (file,) = [each for each in write_demonstration(tmp_path / "demo", TODAY) if each.name == "familles.csv"]
+
+        with workspace_in(tmp_path / "var"):
+            told = command("sevres-import", "development.ini", file)
+
+        assert told == (1, ["Un autre import est en cours : attendez sa fin, puis recommencez."])
+
+    def test_give_no_demonstration_password_in_production(self, command, tmp_path):
+        shutil.copytree("sevres_familles/demo/theme", tmp_path / "theme")
+        town = shutil.copy("sevres_familles/demo/ville.toml", tmp_path)
+        ini = tmp_path / "production.ini"
+        changes = {
+            "environment = development": "environment = production",
+            "public_url = http://localhost:{port}": "public_url = https://familles.ville.example",
+            "http://127.0.0.1:{bank_port}": "https://banque.example",
+            "bank_mode = TEST": "bank_mode = PRODUCTION",
+            "town_file = sevres_familles:demo/ville.toml": f"town_file = {town}",
+        }
+        text = Path("development.ini").read_text()
+        for before, after in changes.items():
+            assert before in text
+            text = text.replace(before, after)
+        ini.write_text(text)
+        secrets = tmp_path / "var" / "secrets"
+        secrets.mkdir(parents=True)
+        for name in ("bank.key", "bank-rest.password"):
+            (secrets / name).write_text("secret")
+        assert command("sevres-init", ini)[0] == 0
+
+        told = command("sevres-demo", "--accounts", ini)
+
+        assert told == (1, ["Les comptes de démonstration sont refusés en production."])
 
     def test_refuse_what_they_do_not_understand(self, command):
         assert command("sevres-demo")[0] == 2
