@@ -11,6 +11,7 @@ from pyramid.location import lineage
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 import sevres_familles
+from sevres_familles.regies.resources import Journal
 from sevres_familles.web.container import Container, Node, Part
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import DENY_ALL, Permission
@@ -111,10 +112,9 @@ def node_classes() -> set[type]:
         for each in kind.__subclasses__():
             yield from (each, *below(each))
 
-    # Portal is closed by its own list; Node, Part and Container are what the others are made of.
-    return {each for kind in (Node, Part) for each in below(kind) if each.__module__.startswith("sevres_familles.")} - {
-        Container
-    }
+    # Container is what others are made of; a Journal is a part of its account that has no address.
+    ours = {each for kind in (Node, Part) for each in below(kind) if each.__module__.startswith("sevres_familles.")}
+    return ours - {Container, Journal}
 
 
 @pytest.fixture
