@@ -9,6 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# make gives these to what it serves; a test has a folder and ports of its own.
+for _name in ("VAR", "PORT"):
+    os.environ.pop(_name, None)
+
 # Each test makes an application of its own: without a cache each would compile every template again (0.5 s a page).
 # Chameleon reads this when it is imported, and names what it keeps by its content.
 _templates = Path(__file__).parents[1] / ".pytest_cache" / "chameleon"

@@ -56,7 +56,6 @@ STORED = {
     "sevres_familles.regies.exchange.resources:Imports",
     "sevres_familles.regies.resources:FamilyAccount",
     "sevres_familles.regies.resources:FamilyAccounts",
-    "sevres_familles.regies.resources:Journal",
     "sevres_familles.regies.resources:Regie",
     "sevres_familles.regies.resources:Regies",
     "sevres_familles.web.root:Portal",
