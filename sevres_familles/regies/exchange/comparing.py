@@ -5,6 +5,7 @@ written, and in each transaction that stages (families pay meanwhile, so figures
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -163,11 +164,7 @@ class Changes:
     """What is to change for one family; ``record`` is packed."""
 
     record: str | None = None
-    accounts: dict[str, AccountChanges] = field(default_factory=dict)
-
-    def account(self, regie: str) -> AccountChanges:
-        """Find the changes of an account, or begin them."""
-        return self.accounts.setdefault(regie, AccountChanges())
+    accounts: defaultdict[str, AccountChanges] = field(default_factory=lambda: defaultdict(AccountChanges))
 
     def __bool__(self) -> bool:
         return self.record is not None or bool(self.accounts)
@@ -185,8 +182,8 @@ class Comparison:
         self.files = files
         self.faults = faults
         self.families = Tally()
-        self.invoices: dict[str, Tally] = {}
-        self.balances: dict[str, Tally] = {}
+        self.invoices: defaultdict[str, Tally] = defaultdict(Tally)
+        self.balances: defaultdict[str, Tally] = defaultdict(Tally)
         self._regies = frozenset(portal["regies"])
         self._has_children = workspace.count("children") > 0
         self._has_lines = workspace.count("lines") > 0
@@ -218,7 +215,7 @@ class Comparison:
         for tallies, table, column in ((self.invoices, "invoices", "total"), (self.balances, "balances", "amount")):
             query = f"SELECT regie, COUNT(*), SUM({column}) FROM {table} WHERE {_NOT_LOOKED_AT} GROUP BY regie"  # noqa: S608
             for regie, count, cents in workspace.select(query):
-                tally = tallies.setdefault(regie, Tally())
+                tally = tallies[regie]
                 tally.new += count
                 tally.new_cents += cents or 0
 
@@ -249,7 +246,7 @@ class Comparison:
                 self.families.changed += 1
 
     def _compare_invoice(self, account: FamilyAccount | None, row: InvoiceRow, changes: Changes) -> None:
-        tally = self.invoices.setdefault(row.regie, Tally())
+        tally = self.invoices[row.regie]
         known = account[row.name] if account is not None and row.name in account else None
         if known is None and not row.lines:
             advice = "Donnez ses lignes dans un fichier des lignes."
@@ -265,13 +262,13 @@ class Comparison:
             facts = domain.pack_facts(str(row.head), *row.lines)
             # No payment of ours can be counted on it: its figures are written straight as they are stored.
             new = NewInvoice(row.name, facts, f"{remaining} {state}", invoiced, remaining, row.file)
-            changes.account(row.regie).invoices.append(new)
+            changes.accounts[row.regie].invoices.append(new)
             tally.new += 1
             tally.new_cents += invoiced
             return
         figures = BillingFigures(Money(remaining), BillingState[state], counted)
         if figures != known.figures:
-            changes.account(row.regie).figures.append(NewFigures(row.name, figures, row.file))
+            changes.accounts[row.regie].figures.append(NewFigures(row.name, figures, row.file))
             tally.changed += 1
             tally.changed_cents += remaining - known.figures.remaining.cents
         else:
@@ -327,13 +324,13 @@ class Comparison:
         return tuple(counted) if wrong is None else None
 
     def _compare_balance(self, account: FamilyAccount | None, row: BalanceRow, changes: Changes) -> None:
-        tally = self.balances.setdefault(row.regie, Tally())
+        tally = self.balances[row.regie]
         balance = Money(row.amount or 0), date.fromisoformat(str(row.computed_on))
         if account is not None and account.imported_balance == balance:
             tally.same += 1
             tally.same_cents += balance[0].cents
             return
-        changes.account(row.regie).balance = balance
+        changes.accounts[row.regie].balance = balance
         if account is None or account.imported_balance is None:
             tally.new += 1
             tally.new_cents += balance[0].cents

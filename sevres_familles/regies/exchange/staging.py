@@ -27,8 +27,8 @@ from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import Regie, accounts_for_import
 from sevres_familles.web.root import Portal
 
-#: How much one transaction stages, in invoices and families: a few tenths of a second.
-BATCH_WEIGHT = 1_000
+#: How much one transaction stages, in invoices and families: some tenths of a second.
+BATCH_WEIGHT = 2_500
 _ADDRESSES_AT_ONCE = 5_000
 _ATTEMPTS = 12
 
