@@ -10,8 +10,8 @@ from typing import Any
 # Pyramid 2.1 and deform 3.0 still import pkg_resources, which warns at every start of every command.
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
-from pyramid.config import Configurator  # noqa: E402
-from pyramid.router import Router  # noqa: E402
+from pyramid.config import Configurator  # noqa: E402 - after the filter
+from pyramid.router import Router  # noqa: E402 - after the filter
 
 #: The areas, from the ground up.  The order is that of inclusion, of evolution, and of allowed imports.
 AREAS = ("web", "identity", "content", "families", "regies", "payments", "notifications")

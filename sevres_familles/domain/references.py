@@ -33,7 +33,7 @@ def random_closed(length: int) -> str:
 
 
 def random_payment_reference() -> str:
-    """Draw the reference of a new payment: ``P-7KQ4M2XDR``."""
+    """Draw the reference of a new payment: ``P-7KQ4M2XDN``."""
     return PAYMENT_PREFIX + random_closed(PAYMENT_LENGTH)
 
 

@@ -40,7 +40,7 @@ _FRENCH_COMMON = """
     bonjour jetaime coucou camille nicolas thomas chocolat vacances espace famille familles facture factures cantine
     mairie ecole creche garderie maman papa enfants princesse louloute chaton poisson football psg paris france
     secret bienvenue connexion identifiant administrateur
-""".split()  # noqa: SIM905
+""".split()  # noqa: SIM905 - words in a text are read, and added to, with ease
 
 
 class Passwords:

@@ -78,7 +78,7 @@ class Payment(Node):
 
     @property
     def reference(self) -> str:
-        """Its reference, as on its address: ``P-7KQ4M2XDR``."""
+        """Its reference, as on its address: ``P-7KQ4M2XDN``."""
         return self.__name__ or self.order.reference
 
     @property

@@ -42,7 +42,7 @@ figures = st.builds(
 )
 drafts = st.builds(
     ledger.Draft,
-    st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis adds the zone
     st.sampled_from(ledger.EntryKind),
     st.just(ledger.LedgerAccount.FAMILY),
     st.just(ledger.LedgerAccount.BILLING),

@@ -61,7 +61,7 @@ def fields_of(payment: Payment | None = None, **overrides: str | None) -> dict[s
         "hash": HASH,
         "language": "fr",
         "operation_type": "DEBIT",
-        "order_id": order.reference if order else "P-7KQ4M2XDR",
+        "order_id": order.reference if order else "P-7KQ4M2XDN",
         "page_action": "PAYMENT",
         "payment_config": "SINGLE",
         "presentation_date": "20261123144000",

@@ -26,10 +26,10 @@ def kind(**overrides):
 
 def depart(shop=None, amount=Money(6000)):
     return (shop or gateway()).depart(
-        "P-7KQ4M2XDR",
+        "P-7KQ4M2XDN",
         amount,
         email="dupond@free.fr",
-        return_url="http://localhost/paiements/P-7KQ4M2XDR/retour",
+        return_url="http://localhost/paiements/P-7KQ4M2XDN/retour",
         notify_url="http://localhost/paiements/notifications/systempay/",
         at=AT,
     )
@@ -50,10 +50,10 @@ class TestTheForm:
             "vads_currency": "978",
             "vads_ctx_mode": "TEST",
             "vads_site_id": "12345678",
-            "vads_order_id": "P-7KQ4M2XDR",
+            "vads_order_id": "P-7KQ4M2XDN",
             "vads_trans_date": "20261123144000",
             "vads_return_mode": "GET",
-            "vads_url_return": "http://localhost/paiements/P-7KQ4M2XDR/retour",
+            "vads_url_return": "http://localhost/paiements/P-7KQ4M2XDN/retour",
             "vads_url_check": "http://localhost/paiements/notifications/systempay/",
             "vads_cust_email": "dupond@free.fr",
         }
@@ -253,7 +253,7 @@ class TestTheChecks:
     def test_the_order_is_read(self):
         order = read(fields_of()).order
 
-        assert tuple(order) == ("P-7KQ4M2XDR", "abc123", "20261123143500")
+        assert tuple(order) == ("P-7KQ4M2XDN", "abc123", "20261123143500")
 
 
 class TestAsking:

@@ -35,7 +35,7 @@ class TestOrder:
         store(family, "paid-old", due_in=-60, remaining=Money(0))
         store(family, "cancelled", due_in=-30, state=BillingState.CANCELLED)
         store(family, "treasury", due_in=-90, state=BillingState.SENT_TO_TREASURY)
-        store(family, "pending", due_in=-1).open_payment = "P-7KQ4M2XDR"
+        store(family, "pending", due_in=-1).open_payment = "P-7KQ4M2XDN"
         store(family, "due")
         store(family, "part", due_in=3, remaining=Money(1))
         store(family, "late", due_in=-8)
@@ -60,7 +60,7 @@ class TestSums:
         store(family, "late", due_in=-8)
         store(family, "part", remaining=Money(1500))
         store(family, "treasury", state=BillingState.SENT_TO_TREASURY)
-        store(family, "pending").open_payment = "P-7KQ4M2XDR"
+        store(family, "pending").open_payment = "P-7KQ4M2XDN"
 
         standing = standing_of(account(family), TODAY)
 

@@ -61,7 +61,7 @@ def said(answer):
     return words(answer.html.find("main"))
 
 
-def pay_online(reference="P-7KQ4M2XDR", amount=Money(6000)):
+def pay_online(reference="P-7KQ4M2XDN", amount=Money(6000)):
     """Book a payment of ours on an invoice."""
 
     def then(invoice):
@@ -74,7 +74,7 @@ def pay_online(reference="P-7KQ4M2XDR", amount=Money(6000)):
 
 
 def under_way(invoice):
-    invoice.open_payment, invoice.open_since = "P-7KQ4M2XDR", NOW - timedelta(minutes=14)
+    invoice.open_payment, invoice.open_since = "P-7KQ4M2XDN", NOW - timedelta(minutes=14)
 
 
 def asked_more(invoice):
@@ -361,20 +361,20 @@ class TestInvoices:
     def test_an_invoice_being_paid_leads_to_its_payment(self, family, store):
         store(then=under_way)
 
-        assert family.get(ACCOUNT).html.find(class_="why").a["href"] == "/paiements/P-7KQ4M2XDR"
+        assert family.get(ACCOUNT).html.find(class_="why").a["href"] == "/paiements/P-7KQ4M2XDN"
 
     def test_an_invoice_that_was_paid_here_leads_to_its_receipt(self, family, store):
         name = store(then=pay_online())
 
         found = row(family.get(ACCOUNT), name)
 
-        assert found.find("a", href="/paiements/P-7KQ4M2XDR").get_text() == "Reçu de FACTURATION CANTINES OCTO"
+        assert found.find("a", href="/paiements/P-7KQ4M2XDN").get_text() == "Reçu de FACTURATION CANTINES OCTO"
         assert "à payer avant" not in words(found)
 
     def test_an_invoice_whose_payment_was_given_back_has_no_receipt_to_show(self, family, store):
         def paid_and_refunded(invoice):
             pay_online()(invoice)
-            invoice.record_payment("P-7KQ4M2XDR", Money(-6000))
+            invoice.record_payment("P-7KQ4M2XDN", Money(-6000))
 
         name = store(then=paid_and_refunded, remaining=Money(0))
 
@@ -601,7 +601,7 @@ class TestInvoice:
             "Payée par carte bancaire : 10,00 € Lundi 23 novembre 2026",
             "À payer avant le Lundi 30 novembre 2026",
         ]
-        assert page.html.find(class_="time").a["href"] == "/paiements/P-7KQ4M2XDR"
+        assert page.html.find(class_="time").a["href"] == "/paiements/P-7KQ4M2XDN"
         assert page.html.find(class_="yet") is not None
 
     def test_tells_the_steps_of_a_late_one_in_the_order_of_their_days(self, family, store):

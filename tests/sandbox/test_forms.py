@@ -47,14 +47,14 @@ def test_takes_the_form_that_eopayment_makes(bank: Bank, shop: Shop):
         },
     )
     _, kind, form = payment.request(
-        Decimal("60.00"), orderid="P-7KQ4M2XDR", transaction_id="P7KQ4M2XDR", email="pierre@exemple.fr"
+        Decimal("60.00"), orderid="P-7KQ4M2XDN", transaction_id="P7KQ4M2XDN", email="pierre@exemple.fr"
     )
 
     page = ask(opened(bank, {field["name"]: field["value"] for field in form.fields}))
 
     assert kind == eopayment.FORM
     assert form.url == bank.form_url
-    assert "P-7KQ4M2XDR" in page.text
+    assert "P-7KQ4M2XDN" in page.text
     assert "60,00\N{NO-BREAK SPACE}€" in page.text
 
 

@@ -59,7 +59,7 @@ def receipt(lines: int = 1) -> ReceiptData:
         ],
         "total": f"1{NBSP}234,56{NBSP}€",
         "means": "Carte bancaire",
-        "payment_reference": "P-7KQ4M2XDR",
+        "payment_reference": "P-7KQ4M2XDN",
         "bank_reference": "66817-B4T9",
         "notes": ["Gardez ce reçu."],
     }
@@ -262,7 +262,7 @@ def test_the_order_of_reading_is_that_of_the_eye() -> None:
             "Somme reçue",
             "Payée le lundi 23 novembre 2026 à 15:39",
             "Carte bancaire",
-            "P-7KQ4M2XDR",
+            "P-7KQ4M2XDN",
             "66817-B4T9",
             "FACTURATION CANTINES OCTO",
             "CANTINES-9161-26719",

@@ -78,17 +78,17 @@ def dossiers(workspace: Workspace, among: str, *, with_stored: bool = False) -> 
     streams = [
         workspace.select(query)
         for query in (
-            f"SELECT code, {_FAMILY}, file, line, guardians, emails FROM families {join} ORDER BY code",  # noqa: S608
-            f"SELECT code, {_CHILD}, file, line, child FROM children {join} ORDER BY code, children.rowid",  # noqa: S608
-            f"SELECT code, {_INVOICE}, invoices.file, invoices.line, invoices.regie, invoices.name, head, "  # noqa: S608
+            f"SELECT code, {_FAMILY}, file, line, guardians, emails FROM families {join} ORDER BY code",
+            f"SELECT code, {_CHILD}, file, line, child FROM children {join} ORDER BY code, children.rowid",
+            f"SELECT code, {_INVOICE}, invoices.file, invoices.line, invoices.regie, invoices.name, head, "
             f"invoices.total, remaining, state, counted, body, invoices.rowid FROM invoices {join} {lines} "
             "ORDER BY code, invoices.regie, invoices.name, invoices.rowid, lines.rowid",
-            f"SELECT code, {_BALANCE}, file, line, regie, amount, computed_on FROM balances {join} "  # noqa: S608
+            f"SELECT code, {_BALANCE}, file, line, regie, amount, computed_on FROM balances {join} "
             "ORDER BY code, regie",
         )
     ]
     if with_stored:
-        streams.insert(0, workspace.select(f"SELECT code, {_STORED} FROM stored ORDER BY code"))  # noqa: S608
+        streams.insert(0, workspace.select(f"SELECT code, {_STORED} FROM stored ORDER BY code"))
     for code, rows in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
         yield _dossier(code, rows)
 
@@ -210,10 +210,10 @@ class Comparison:
 
     def count_new(self, workspace: Workspace) -> None:
         """Count the families that were not looked at: everything of them is new."""
-        ((families,),) = workspace.select(f"SELECT COUNT(*) FROM families WHERE {_NOT_LOOKED_AT}")  # noqa: S608
+        ((families,),) = workspace.select(f"SELECT COUNT(*) FROM families WHERE {_NOT_LOOKED_AT}")
         self.families.new += families
         for tallies, table, column in ((self.invoices, "invoices", "total"), (self.balances, "balances", "amount")):
-            query = f"SELECT regie, COUNT(*), SUM({column}) FROM {table} WHERE {_NOT_LOOKED_AT} GROUP BY regie"  # noqa: S608
+            query = f"SELECT regie, COUNT(*), SUM({column}) FROM {table} WHERE {_NOT_LOOKED_AT} GROUP BY regie"
             for regie, count, cents in workspace.select(query):
                 tally = tallies[regie]
                 tally.new += count
@@ -373,7 +373,7 @@ def plan(comparison: Comparison, workspace: Workspace, progress: Callable[[], An
         if number % _FAMILIES_BETWEEN_SWEEPS == 0:
             portal._p_jar.cacheGC()
     comparison.count_new(workspace)
-    workspace.fill("planned", f"SELECT code FROM families WHERE {_NOT_LOOKED_AT}")  # noqa: S608 - our own words
+    workspace.fill("planned", f"SELECT code FROM families WHERE {_NOT_LOOKED_AT}")
     workspace.order("planned", "known")
     _find_moved(comparison, workspace)
     return {regie: _absent(workspace, regie) for regie in sorted(regies)}

@@ -28,8 +28,8 @@ def cross(workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
 
 def _find_doubles(workspace: Workspace, files: Sequence[str], faults: Faults, what: tuple[str, str, str]) -> None:
     table, columns, thing = what
-    twice = f"SELECT {columns} FROM {table} GROUP BY {columns} HAVING COUNT(*) > 1"  # noqa: S608 - our own names
-    query = f"SELECT {columns}, file, line FROM {table} WHERE ({columns}) IN ({twice}) ORDER BY {columns}, rowid"  # noqa: S608
+    twice = f"SELECT {columns} FROM {table} GROUP BY {columns} HAVING COUNT(*) > 1"
+    query = f"SELECT {columns}, file, line FROM {table} WHERE ({columns}) IN ({twice}) ORDER BY {columns}, rowid"
     first: tuple[object, ...] = ()
     for *key, file, line in workspace.select(query):
         if tuple(key) != first[:-1]:

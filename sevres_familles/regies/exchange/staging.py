@@ -4,7 +4,7 @@ Every transaction is small, and is tried again when a family paid meanwhile.  A 
 touches (`resources.Imports.touched`), so a run that dies leaves a list of what to clean.
 """
 
-import random
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -180,7 +180,7 @@ def attempt(tm: TransactionManager, act: Callable[[], Any]) -> Any:
             tm.abort()
             if tried == _ATTEMPTS - 1:
                 raise
-            time.sleep(random.uniform(0, 0.01 * 2 ** min(tried, 7)))  # noqa: S311
+            time.sleep(secrets.SystemRandom().uniform(0, 0.01 * 2 ** min(tried, 7)))
         except BaseException:
             tm.abort()
             raise

@@ -65,7 +65,7 @@ class Workspace:
 
     def _flush(self, table: str) -> None:
         places = ", ".join("?" * len(_TABLES[table]))
-        self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", self._waiting[table])  # noqa: S608 - ours
+        self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", self._waiting[table])
         self._waiting[table].clear()
 
     def order(self, *tables: str) -> None:
@@ -85,7 +85,7 @@ class Workspace:
 
     def count(self, table: str) -> int:
         """Count the rows of a table that is closed."""
-        (count,) = next(self.select(f"SELECT COUNT(*) FROM {table}"))  # noqa: S608
+        (count,) = next(self.select(f"SELECT COUNT(*) FROM {table}"))
         return int(count)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ class Keep:
         self._folder = folder
 
     # aiosmtpd calls it by this name, with these three.
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a mail, and answer its sender."""
         content = envelope.content or b""
         self._folder.add(envelope.mail_from or "", envelope.rcpt_tos, content if isinstance(content, bytes) else b"")
