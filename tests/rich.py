@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import EvidenceKind, PaymentState
+from sevres_familles.families.delivery import choose_delivery
 from sevres_familles.families.resources import Family
-from sevres_familles.identity.services import ask_confirmation, ask_reset, attempts
+from sevres_familles.identity.services import ask_confirmation, ask_reset, attempts, credentials_of
 from sevres_familles.payments.resources import Payment
 from sevres_familles.payments.services import apply, expire
 from sevres_familles.web.root import Portal
@@ -97,6 +98,8 @@ def _store_rich_family(portal: Portal, registry: Any, code: str, key: bytes) -> 
     give_password(portal, registry, code)
     ask_reset(portal, registry, "dupond@free.fr", NOW)
     ask_confirmation(portal, registry, code, "claire@ville.example", NOW)
+    credentials_of(portal, code).email = "dupond@free.fr"
+    choose_delivery(portal, registry, family, electronic=True, at=NOW)
     payments = {}
     for number, story in enumerate(STORIES):
         payments[story] = _store_payment(portal, registry, family, f"77{number:02}", story).reference

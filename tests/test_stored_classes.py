@@ -27,6 +27,7 @@ STORED = {
     "sevres_familles.domain.payment:MoneyFact",
     "sevres_familles.domain.payment:PaymentState",
     "sevres_familles.domain.payment:Share",
+    "sevres_familles.families.resources:DeliveryChoice",
     "sevres_familles.families.resources:Families",
     "sevres_familles.families.resources:Family",
     "sevres_familles.families.resources:Lots",

@@ -5,12 +5,14 @@ number of its lot, and shows only when that lot is published: one tiny transacti
 nothing shows, and the next run takes it away.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 from pyramid.authorization import Allow
 
 from sevres_familles.domain.family import FamilyRecord, pack_record, unpack_record
+from sevres_familles.identity.services import can_be_written_to
 from sevres_familles.web.container import Container, Node
 from sevres_familles.web.security import DENY_ALL, Permission, family_principal
 
@@ -51,6 +53,14 @@ class Staged(NamedTuple):
     value: Any
 
 
+class DeliveryChoice(NamedTuple):
+    """How a family wants its invoices from a moment on: on line alone, or on paper; ``by`` is who said so."""
+
+    at: datetime
+    electronic: bool
+    by: str
+
+
 class Families(Container):
     """All the families, by code."""
 
@@ -87,6 +97,8 @@ class Family(Node):
     #: The record that shows, unless ``staged`` holds a later one: packed, as `domain.family` writes it.
     _record: str | None = None
     _staged: Staged | None = None
+    #: Every choice of how invoices are delivered, in order: nothing is taken off.  Imports leave it alone.
+    delivery_choices: tuple[DeliveryChoice, ...] = ()
 
     def __init__(self, code: str, lots: Lots) -> None:
         self.code = code
@@ -124,6 +136,18 @@ class Family(Node):
         packed = self.packed_record
         return unpack_record(packed) if packed is not None else None
 
+    @property
+    def electronic_only(self) -> bool:
+        """Whether invoices go on line alone: the family chose so, and can still be told of them."""
+        if not self.delivery_choices or not self.delivery_choices[-1].electronic:
+            return False
+        portal: Any = self.__parent__.__parent__  # type: ignore[union-attr]
+        return can_be_written_to(portal, self.code)
+
+    def choose_delivery(self, choice: DeliveryChoice) -> None:
+        """Add a choice to those made before."""
+        self.delivery_choices = (*self.delivery_choices, choice)
+
     def stage(self, lot: int, record: FamilyRecord) -> None:
         """Write a record that shows when the lot is published."""
         self.stage_packed(lot, pack_record(record))
@@ -132,6 +156,10 @@ class Family(Node):
         """Write a record that is packed already, as an import has it."""
         self._record = self.packed_record
         self._staged = Staged(lot, packed)
+
+    def forget(self) -> None:
+        """Forget who the family was: it shows no more, unless a later import brings it again."""
+        self._record = self._staged = None
 
     def unstage(self) -> bool:
         """Take away what an import that died left, and tell whether the family itself is to go."""

@@ -138,6 +138,12 @@ def mail_address(portal: Any, registry: Any, code: str) -> str | None:
     return next(iter(emails_of(portal, registry, code)), None)
 
 
+def can_be_written_to(portal: Any, code: str) -> bool:
+    """Tell whether a family has a password of its own and an address that it confirmed: mails may replace letters."""
+    credentials: Credentials | None = portal.stores["credentials"].get(code)
+    return credentials is not None and credentials.password is not None and credentials.email is not None
+
+
 def codes_with_email(portal: Any, registry: Any, email: str) -> Iterator[str]:
     """Find the families that use an address, in their record or confirmed."""
     index: EmailIndex = portal.stores["emails"]
