@@ -13,6 +13,7 @@ RUN = [
     "eopayment",
     "nh3",
     "persistent",
+    "psycopg2-binary",
     "pyramid",
     "pyramid_chameleon",
     "pyramid_mailer",
@@ -64,13 +65,17 @@ setup(
     entry_points={
         "paste.app_factory": ["main = sevres_familles:main"],
         "paste.server_runner": ["server = sevres_familles.web.server:serve"],
-        "zodburi.resolvers": ["embedded = sevres_familles.web.storage:resolve_embedded"],
+        "zodburi.resolvers": [
+            "embedded = sevres_familles.web.storage:resolve_embedded",
+            "postgresql = sevres_familles.web.storage:resolve_postgresql",
+        ],
         "console_scripts": [
             "sevres-init = sevres_familles.web.scripts:init",
             "sevres-import = sevres_familles.regies.exchange.command:main",
             "sevres-demo = sevres_familles.demo.command:main",
             "sevres-password = sevres_familles.identity.scripts:issue_password",
             "sevres-ask = sevres_familles.payments.scripts:ask",
+            "sevres-purge = sevres_familles.payments.scripts:purge_portal",
             "sevres-verify = sevres_familles.payments.scripts:verify",
             "sevres-mail = sevres_familles.notifications.scripts:deliver",
             "sevres-bank = sevres_familles.sandbox.bank.command:main",

@@ -31,6 +31,12 @@ class EmailIndex(Persistent):
         for line in lines:
             self._lines.insert(line)
 
+    def forget(self, key: bytes, code: str, emails: Iterable[str]) -> None:
+        """Forget the addresses of a family."""
+        for line in lines_of(key, code, emails):
+            if line in self._lines:
+                self._lines.remove(line)
+
     def codes(self, key: bytes, email: str, emails_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
         """Find the codes of the families that use an address; ``emails_of`` gives those of a code."""
         wanted = canonical(email)

@@ -18,4 +18,9 @@ def add_payments(portal: Portal, registry: Any) -> None:
     portal.stores["alerts"] = OOBTree()
 
 
-STEPS = (add_payments,)
+def add_purges(portal: Portal, registry: Any) -> None:
+    """Make the store of the proofs of purges, by moment."""
+    portal.stores["purges"] = OOBTree()
+
+
+STEPS = (add_payments, add_purges)

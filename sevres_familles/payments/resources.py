@@ -167,6 +167,17 @@ class Payments(Container):
         self.of_family[code] = (*self.of_family.get(code, ()), payment.reference)
         self.bank_orders[bank_order_key(payment.order)] = payment.reference
 
+    def forget(self, payment: Payment) -> None:
+        """Take a payment out, of the lists too, once its time is over."""
+        reference, code = payment.reference, payment.family_code
+        self.of_family[code] = tuple(each for each in self.of_family[code] if each != reference)
+        self.bank_orders.pop(bank_order_key(payment.order), None)
+        for evidence in payment.evidence:
+            if self.transactions.get(evidence.transaction) == reference:
+                del self.transactions[evidence.transaction]
+        self.to_ask.pop(reference, None)
+        self.remove(reference)
+
     def of(self, code: str) -> Iterator[Payment]:
         """Go through the payments of a family, the newest first."""
         return (self._nodes[reference] for reference in reversed(self.of_family.get(code, ())))

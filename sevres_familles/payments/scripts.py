@@ -10,6 +10,7 @@ import transaction
 from sevres_familles.domain import french
 from sevres_familles.payments.asking import ask_all
 from sevres_familles.payments.checking import Findings, verify_portal
+from sevres_familles.payments.retention import purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
 
@@ -50,6 +51,28 @@ def verify() -> None:
             connection.close()
     print("\n".join(report(findings)))
     sys.exit(1 if findings.faults else 0)
+
+
+def purge_portal() -> None:
+    """Purge what is kept no longer: pieces of ten years, old attempts, tokens (``sevres-purge INI [--dry-run]``)."""
+    options = parser(purge_portal.__doc__)
+    options.add_argument("--dry-run", action="store_true", help="dit ce qui serait effacé, et ne change rien")
+    arguments = options.parse_args()
+    with opened(arguments.ini) as request:
+        counts = purge(request.registry, is_trial=arguments.dry_run)
+    told = ", ".join(french.plural(counts[name], *words) for name, words in _PURGED.items())
+    print(f"{'À effacer' if arguments.dry_run else 'Effacé'} : {told}.")
+
+
+#: What a purge counts, as people read it.
+_PURGED = {
+    "entries": ("écriture",),
+    "invoices": ("facture",),
+    "payments": ("paiement",),
+    "attempts": ("tentative sans paiement", "tentatives sans paiement"),
+    "families": ("famille",),
+    "tokens": ("accès périmé", "accès périmés"),
+}
 
 
 def report(findings: Findings) -> list[str]:

@@ -1,6 +1,6 @@
 """Nodes of the régies area: régies, family accounts, invoices, and the journals of an account's ledger."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ from sevres_familles.domain.invoice import (
     unpack_facts,
     unpack_figures,
 )
-from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.money import ZERO, Money, total
 from sevres_familles.families.resources import Family, Lots, Staged
 from sevres_familles.web.container import Container, Node, Part
 from sevres_familles.web.security import DENY_ALL
@@ -33,7 +33,12 @@ class Regies(Container):
 
 
 class Regie(Node):
-    """A régie: what it cashes, whom to ask, by which gateway, and the numbers of its receipts."""
+    """A régie: what it cashes, whom to ask, by which gateway, and the numbers of its receipts.
+
+    ``purged_receipts`` counts by year those whose time is over.
+    """
+
+    purged_receipts: Mapping[int, int] = MappingProxyType({})
 
     def __init__(self, description: RegieDescription) -> None:
         self.description = description
@@ -53,14 +58,20 @@ class Regie(Node):
         self.receipts = {**self.receipts, year: count}
         return f"{year}-{self.description.code}-{count:06d}"
 
+    def purge_receipt(self, year: int) -> None:
+        """Note that a receipt of a year is kept no longer."""
+        self.purged_receipts = {**self.purged_receipts, year: self.purged_receipts.get(year, 0) + 1}
+
 
 class Journal(Part):
     """A chain of entries of an account, each kept as one line: a part of the account.
 
-    ``staged`` is how many entries count while its lot is not published.
+    ``staged`` is how many entries count while its lot is not published.  ``opening`` stands for the entries that were
+    purged, packed.
     """
 
     staged: Staged | None = None
+    _opening: str | None = None
     _v_entries: tuple[ledger.Entry, ...] | None = None
 
     def __init__(self, account: "FamilyAccount", lines: tuple[str, ...] = (), staged: Staged | None = None) -> None:
@@ -69,15 +80,35 @@ class Journal(Part):
         self.__parent__ = account
 
     @classmethod
-    def restored(cls, account: "FamilyAccount", state: tuple[str, Staged | None]) -> "Journal":
+    def restored(cls, account: "FamilyAccount", state: tuple[Any, ...]) -> "Journal":
         """Make a journal from what is stored of it."""
         journal = cls.__new__(cls)
-        journal.__dict__.update(lines=tuple(state[0].splitlines()), staged=state[1], __parent__=account)
+        lines, staged, *opening = state
+        journal.__dict__.update(lines=tuple(lines.splitlines()), staged=staged, __parent__=account)
+        if opening:
+            journal.__dict__["_opening"] = opening[0]
         return journal
 
-    def state(self) -> tuple[str, Staged | None]:
-        """Give what is stored: the lines as one text."""
-        return "\n".join(self.lines), self.staged
+    def state(self) -> tuple[Any, ...]:
+        """Give what is stored: the lines as one text, what is staged, the opening when there is one."""
+        opening = (self._opening,) if self._opening is not None else ()
+        return "\n".join(self.lines), self.staged, *opening
+
+    @property
+    def opening(self) -> ledger.Opening | None:
+        """What stands for the entries that were purged."""
+        return ledger.unpack_opening(self._opening) if self._opening is not None else None
+
+    def seal(self, count: int, lots: Lots) -> None:
+        """Replace the first entries, so many of them, by an opening (requirements I14).
+
+        :raises ValueError: when there is none to replace, or an import is under way.
+        """
+        if self._count(lots) is not None:
+            raise ValueError("an import is under way")
+        self.staged = None
+        self._opening = ledger.pack_opening(ledger.seal(self.entries[:count], self.opening))
+        self._set_lines(self.lines[count:])
 
     @property
     def entries(self) -> tuple[ledger.Entry, ...]:
@@ -88,7 +119,7 @@ class Journal(Part):
 
     def append(self, *drafts: ledger.Draft) -> None:
         """Write entries that count at once."""
-        self._set_lines(ledger.append(self.lines, *drafts))
+        self._set_lines(ledger.append(self.lines, *drafts, opening=self.opening))
 
     def stage(self, lot: int, *drafts: ledger.Draft) -> None:
         """Write entries that count when their lot is published."""
@@ -239,7 +270,8 @@ class FamilyAccount(Node):
 
     def balance(self) -> Money:
         """Sum the entries: positive is owed by the family (requirements D4, INV4)."""
-        return ledger.balance(self.entries())
+        openings = (journal.opening for journal in (self.billing, self.cash) if journal is not None)
+        return ledger.balance(self.entries()) + total(each.balance() for each in openings if each is not None)
 
     def book(self, draft: ledger.Draft) -> None:
         """Write an entry of a payment.  The account is written too, so that two payments at once conflict (R3)."""
@@ -255,6 +287,11 @@ class FamilyAccount(Node):
     def put_invoices(self, stored: Mapping[str, tuple[Any, ...]]) -> None:
         """Put invoices from what is stored of them, by name: an import has them as texts already."""
         self.invoices = self.invoices | {name: Invoice.restored(name, self, state) for name, state in stored.items()}
+
+    def purge_invoices(self, names: Iterable[str]) -> None:
+        """Take out invoices whose time is over; the openings of the journals keep their sums."""
+        gone = set(names)
+        self.invoices = {name: each for name, each in self.invoices.items() if name not in gone}
 
     def unstage(self) -> None:
         """Take away what an import that died left."""

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from pyramid.path import AssetResolver
 
@@ -53,6 +54,13 @@ def _environment(text: str) -> str:
     return text
 
 
+def _storage(text: str) -> str:
+    address = urlsplit(text)
+    if address.password or "password" in parse_qs(address.query):
+        raise ValueError("a password stands in a file (passfile=…), never in an address")
+    return text
+
+
 def _file(text: str) -> Path:
     """Give the path of a file named by a path or by an asset (``package:folder/file``)."""
     return Path(AssetResolver().resolve(text).abspath()) if ":" in text else Path(text)
@@ -72,7 +80,7 @@ class Settings:
     public_url: str = _setting()
     #: The Host headers that are answered (requirements S23).
     hosts: tuple[str, ...] = _setting(_words)
-    storage: str = _setting()
+    storage: str = _setting(_storage)
     #: The key of the portal in the ZODB root, so that it can share a database.
     root_name: str = _setting(str, "sevres_familles")
     #: Town and régies, until the back office has them.
@@ -113,6 +121,10 @@ class Settings:
     ask_delays: tuple[timedelta, ...] = _setting(_delays, _delays("30 120 300 900 1800 7200"))
     ask_daily_for: timedelta = _setting(_seconds, timedelta(days=7))
     ask_pause: timedelta = _setting(_seconds, _seconds("5"))
+    #: How long things are kept (requirements I14): accounting pieces, in whole exercices; attempts that took no money.
+    keep_pieces_years: int = _setting(int, 10)
+    keep_attempts: timedelta = _setting(_seconds, timedelta(days=400))
+
     pending_alert_after: timedelta = _setting(_seconds, _seconds("7200"))
 
     #: The last accessibility audit: its day (2026-11-23), and the share of criteria met, in percent (82,5).

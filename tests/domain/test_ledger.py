@@ -14,11 +14,15 @@ from sevres_familles.domain.ledger import (
     append,
     balance,
     check_chain,
+    pack_opening,
+    seal,
     unpack_entry,
+    unpack_opening,
 )
 from sevres_familles.domain.money import ZERO, Money
 
 AT = datetime(2026, 11, 23, 14, 35, tzinfo=UTC)
+NOT_AT = datetime(2026, 11, 23, 14, 36, tzinfo=UTC)
 
 
 def draft(cents=6000, debit=LedgerAccount.FAMILY, credit=LedgerAccount.BILLING, invoice="2026-9161"):
@@ -95,3 +99,45 @@ def test_the_accounts_together_always_balance(moved):
     entries = tuple(map(unpack_entry, lines))
 
     assert sum((balance(entries, account) for account in LedgerAccount), ZERO) == ZERO
+
+
+class TestSealing:
+    @given(st.lists(moves, min_size=1, max_size=12), st.data())
+    def test_sums_and_chain_go_on_however_often_a_journal_is_sealed(self, moved, data):
+        lines = append((), *(draft(cents, debit, credit) for cents, (debit, credit) in moved))
+        whole = tuple(map(unpack_entry, lines))
+        first = data.draw(st.integers(1, len(whole)))
+        second = data.draw(st.integers(first, len(whole)))
+        opening = seal(whole[:first])
+        if second > first:
+            opening = seal(whole[first:second], opening)
+
+        read = unpack_opening(pack_opening(opening))
+
+        assert read == opening
+        check_chain(whole[second:], read)
+        for account in LedgerAccount:
+            assert read.balance(account) + balance(whole[second:], account) == balance(whole, account)
+
+    def test_an_entry_after_the_opening_goes_on_from_the_last_that_was_sealed(self):
+        opening = seal(journal(1, 2))
+
+        lines = append((), draft(3), opening=opening)
+
+        check_chain(map(unpack_entry, lines), opening)
+        assert unpack_entry(lines[0]).sequence == 3
+
+    @pytest.mark.parametrize("change", [{"sequence": 1}, {"sums": ()}, {"sealed": bytes(32)}, {"until": NOT_AT}])
+    def test_any_change_of_an_opening_is_told(self, change):
+        with pytest.raises(BrokenChain):
+            check_chain((), seal(journal(1, 2))._replace(**change))
+
+    def test_an_entry_that_is_missing_after_the_opening_is_told(self):
+        whole = journal(1, 2, 3)
+
+        with pytest.raises(BrokenChain):
+            check_chain(whole[2:], seal(whole[:1]))
+
+    def test_nothing_cannot_be_sealed(self):
+        with pytest.raises(ValueError, match="nothing"):
+            seal(())
