@@ -51,15 +51,16 @@ check: .venv/for-tests browser
 bench: .venv/for-tests
 	$(BIN)/python -m benchmarks
 
-# Journeys need a browser: Debian's chromium.  Without one, their tests say so loudly, and fail in CI.
+# Journeys need a browser, Debian's chromium, and storage tests its PostgreSQL.  Without, they say so, and fail in CI.
 browser:
-	@command -v chromium >/dev/null || $(MAKE) --no-print-directory install-browser || \
-	printf '\n  ATTENTION : pas de navigateur chromium, les parcours ne seront pas essayés.\n\n'
+	@{ command -v chromium && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
+	$(MAKE) --no-print-directory install-browser || \
+	printf '\n  ATTENTION : sans chromium ni PostgreSQL (Debian), des essais ne seront pas faits.\n\n'
 
 .PHONY: install-browser
 install-browser:
 	@test "$$(id -u)" = 0 && apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core fonts-liberation
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium postgresql fonts-dejavu-core fonts-liberation
 
 .venv/for-demo: setup.py constraints.txt | .venv/bin/python
 	$(BIN)/pip install -q -e '.[demo]'

@@ -28,6 +28,7 @@ from webtest import TestApp
 
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import prepare_database
+from tests.postgres import Postgres, binaries, running_postgres
 
 # What a machine does beside the tests is no fault of theirs.
 hypothesis.settings.register_profile("project", deadline=None)
@@ -139,6 +140,25 @@ def browser_of(app: Any, host: str = "localhost", scheme: str = "http") -> TestA
 def browser(app: Router) -> TestApp:
     """A browser without scripts, on http://localhost."""
     return browser_of(app)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run: ``with postgres.database() as address`` gives an empty database."""
+    if binaries() is None and not os.environ.get("CI"):
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database, of each kind in turn, as ``sevres.storage`` has it."""
+    if request.param == "sqlite":
+        yield f"embedded://{tmp_path}/database"
+    else:
+        with request.getfixturevalue("postgres").database() as address:
+            yield address
 
 
 class NetworkIsClosed(AssertionError):

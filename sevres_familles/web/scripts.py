@@ -18,6 +18,8 @@ from sevres_familles.web.settings import OWN_SECRETS, make_secrets, read_setting
 
 log = logging.getLogger(__name__)
 
+_ATTEMPTS = 10
+
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Make the parser of a command: every one takes the ini first."""
@@ -60,15 +62,19 @@ def prepare_database(registry: Any) -> tuple[str, ...]:
     """Make the portal in a database, or run its missing evolution steps, and give their names."""
     manager = transaction.TransactionManager(explicit=True)
     connection = registry._zodb_databases[""].open(transaction_manager=manager)
+    name = registry.settings_of_portal.root_name
+    done: tuple[str, ...] = ()
     try:
-        with manager:
-            root = connection.root()
-            name = registry.settings_of_portal.root_name
-            if name not in root:
-                root[name] = Portal()
-            return evolve(root[name], registry)
+        # Another process that makes it at the same moment conflicts with this one.
+        for attempt in manager.attempts(_ATTEMPTS):
+            with attempt:
+                root = connection.root()
+                if name not in root:
+                    root[name] = Portal()
+                done = evolve(root[name], registry)
     finally:
         connection.close()
+    return done
 
 
 def init() -> None:

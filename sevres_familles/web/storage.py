@@ -1,34 +1,150 @@
-"""The embedded storage: ZODB through RelStorage on SQLite, safe from a power cut.
+"""The storages: ZODB through RelStorage, on SQLite in a folder of this machine, or on PostgreSQL.
 
 RelStorage's own ``sqlite://`` address cannot ask for ``synchronous=FULL``; ours, ``embedded://FOLDER``, does, and makes
-the folder.  Any other address that zodburi knows (``postgres://…``) stays possible: the address is one setting.
+the folder.  Its ``postgres://`` wants the password in the address, and keeps history unless told otherwise; ours,
+``postgresql://``, is libpq's own (``passfile``, ``host``, ``sslmode``…), so that pg_dump is given the same.  Both make
+the tables of an empty database once, however many processes start on it together.
 """
 
-from collections.abc import Callable
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.adapters.sqlite.adapter import Sqlite3Adapter
 from relstorage.options import Options
 from relstorage.storage import RelStorage
+from ZODB import DB
+from ZODB.POSException import POSKeyError
+
+from sevres_familles.web.sealing import SealedStorage
 
 _PRAGMAS = {"synchronous": "FULL"}
+_ROOT = bytes(8)
+#: The number of PostgreSQL's advisory lock under which tables are made (any number: "sevres").
+_MAKING = 0x736576726573
+
+#: What zodburi wants: a factory of the storage, and what is left for `ZODB.DB`.
+Resolved = tuple[Callable[[], SealedStorage], dict[str, str]]
 
 
-def resolve_embedded(uri: str) -> tuple[Callable[[], RelStorage], dict[str, str]]:
-    """Resolve ``embedded://FOLDER?…`` for zodburi: a factory of the storage, and what is left for `ZODB.DB`.
+def embedded_folder(uri: str) -> Path:
+    """Give the folder of an ``embedded://FOLDER?…`` address."""
+    parts = urlsplit(uri)
+    return Path(parts.netloc + parts.path)
+
+
+def libpq_address(uri: str) -> str:
+    """Give what libpq takes of a ``postgresql://…`` address, as words: RelStorage adds its own to them."""
+    from psycopg2.extensions import make_dsn, parse_dsn
+
+    parts = urlsplit(uri)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if not _is_ours(name)]
+    words = parse_dsn(parts._replace(query=urlencode(kept, quote_via=quote)).geturl())
+    address: str = make_dsn(**{"connect_timeout": "10"} | words)
+    return address
+
+
+def _is_ours(name: str) -> bool:
+    """Tell whether a word of an address is for RelStorage or for `ZODB.DB`, and not for libpq."""
+    return name == "cache_local_mb" or name.startswith(("connection_", "database_name"))
+
+
+def resolve_embedded(uri: str) -> Resolved:
+    """Resolve ``embedded://FOLDER?…`` for zodburi.
 
     ``cache_local_mb`` is RelStorage's; the rest (``connection_cache_size``…) is the database's.
     """
-    parts = urlsplit(uri)
-    keywords = dict(parse_qsl(parts.query))
-    cache_local_mb = int(keywords.pop("cache_local_mb", "20"))
+    keywords = dict(parse_qsl(urlsplit(uri).query))
+    options = _options(keywords)
 
-    def factory() -> RelStorage:
-        folder = Path(parts.netloc + parts.path)
+    def factory() -> SealedStorage:
+        folder = embedded_folder(uri)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        options = Options(keep_history=False, cache_local_mb=cache_local_mb)
-        adapter = Sqlite3Adapter(data_dir=str(folder), pragmas=dict(_PRAGMAS), options=options)
-        return RelStorage(adapter=adapter, options=options)
+        with _alone_in(folder):
+            return _opened(lambda: _relstorage_in(folder, options))
 
     return factory, keywords
+
+
+def resolve_postgresql(uri: str) -> Resolved:
+    """Resolve ``postgresql://USER@HOST/DATABASE?passfile=FILE&…`` for zodburi."""
+    keywords = {name: value for name, value in parse_qsl(urlsplit(uri).query) if _is_ours(name)}
+    options = _options(keywords)
+    address = libpq_address(uri)
+
+    def factory() -> SealedStorage:
+        with _alone_at(address):
+            return _opened(lambda: RelStorage(adapter=PostgreSQLAdapter(dsn=address, options=options), options=options))
+
+    return factory, keywords
+
+
+def _options(keywords: dict[str, str]) -> Options:
+    return Options(keep_history=False, cache_local_mb=int(keywords.pop("cache_local_mb", "20")))
+
+
+def _relstorage_in(folder: Path, options: Options) -> RelStorage:
+    """Open the SQLite files of a folder, and see that a new object gets a number that no other has.
+
+    RelStorage keeps the last number given in a file of its own, which it never syncs: a power cut can leave it behind
+    the database, or torn.  It says nothing that the database does not say.
+    """
+    numbers = folder / "oids.sqlite3"
+    if not _is_whole(numbers):
+        numbers.rename(numbers.with_suffix(".damaged"))
+    adapter = Sqlite3Adapter(data_dir=str(folder), pragmas=dict(_PRAGMAS), options=options)
+    storage = RelStorage(adapter=adapter, options=options)
+    with closing(sqlite3.connect(folder / "main.sqlite3")) as connection:
+        ((greatest,),) = connection.execute("SELECT COALESCE(MAX(zoid), 0) FROM object_state")
+    adapter.oidallocator.set_min_oid(None, greatest)
+    return storage
+
+
+def _is_whole(numbers: Path) -> bool:
+    """Tell whether the file of numbers is what SQLite and RelStorage expect, or not there yet."""
+    try:
+        with closing(sqlite3.connect(numbers)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'new_oid'").fetchone():
+                return numbers.stat().st_size == 0
+            return connection.execute("SELECT count(*) FROM new_oid").fetchone() == (1,) and (
+                connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            )
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _opened(make: Callable[[], RelStorage]) -> SealedStorage:
+    """Open a storage, sealed, with the root that several processes cannot make at once."""
+    storage = SealedStorage(make())
+    try:
+        storage.load(_ROOT)
+    except POSKeyError:
+        DB(storage).close()
+        storage = SealedStorage(make())
+    return storage
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time make the tables of a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _alone_at(address: str) -> Iterator[None]:
+    """Let one process at a time make the tables of a PostgreSQL database."""
+    import psycopg2
+
+    with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (_MAKING,))
+        yield

@@ -23,7 +23,7 @@ import pytest
 import transaction
 
 from sevres_familles.payments.checking import verify_portal
-from sevres_familles.sandbox.bank.store import Status
+from sevres_familles.sandbox.bank.records import Status
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
 from tests.sandbox.running import (
@@ -157,7 +157,7 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
     secrets.mkdir(parents=True)
     (secrets / "bank.key").write_text(KEY)
     (secrets / "bank-rest.password").write_text(REST_PASSWORD)
-    ini = _write_ini(folder, {**TIMERS, "bank_page_life": str(bank_page_life), **timers})
+    ini = write_ini(folder, {**TIMERS, "bank_page_life": str(bank_page_life), **timers})
     environ = _environ(port, folder)
     subprocess.run([str(BIN / "sevres-init"), str(ini)], check=True, env=environ, stdout=subprocess.DEVNULL)
     with (
@@ -180,7 +180,7 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
                 process.wait(30)
 
 
-def _write_ini(folder: Path, settings: Mapping[str, str]) -> Path:
+def write_ini(folder: Path, settings: Mapping[str, str]) -> Path:
     """Write development.ini with other timers."""
     lines = (ROOT / "development.ini").read_text(encoding="utf-8").splitlines()
     names = {f"sevres.{name}" for name in settings}

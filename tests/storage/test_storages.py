@@ -1,0 +1,203 @@
+"""What the portal asks of a storage, tried on each: SQLite in a folder, and PostgreSQL."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import transaction
+from pyramid.router import Router
+from transaction.interfaces import NoTransaction
+from ZODB.POSException import ConflictError
+
+from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.payments.checking import verify_portal
+from sevres_familles.payments.services import NotPayable, apply
+from sevres_familles.web.settings import WrongSettings, read_settings
+from sevres_familles.web.storage import libpq_address
+from tests import factories
+from tests.conftest import browser_of, make_app, portal_stored
+from tests.identity.helpers import PASSWORD, give_password, sign_in
+from tests.journeys.town import BIN, write_ini
+from tests.payments.making import evidence, opened
+from tests.regies.exchange.making import Folder, family, invoice, line
+
+
+@pytest.fixture
+def workers(ini: dict[str, str], clock: Any, storage: str) -> Iterator[tuple[Router, Router]]:
+    """Two portals on one database, as two workers are."""
+    with ExitStack() as stack:
+        apps = []
+        for _ in range(2):
+            apps.append(make_app({**ini, "sevres.storage": storage}, clock))
+            stack.callback(apps[-1].registry._zodb_databases[""].close)
+        yield apps[0], apps[1]
+
+
+@pytest.fixture
+def dupond(workers) -> None:
+    with portal_stored(workers[0].registry) as portal:
+        factories.store_invoice(factories.store_family(portal))
+        give_password(portal, workers[0].registry)
+
+
+@contextmanager
+def transaction_of(app: Router) -> Iterator[tuple[Any, Any]]:
+    """Open a transaction by hand: (manager, portal)."""
+    manager = transaction.TransactionManager(explicit=True)
+    connection = app.registry._zodb_databases[""].open(transaction_manager=manager)
+    manager.begin()
+    try:
+        yield manager, connection.root()["sevres_familles"]
+    finally:
+        with suppress(NoTransaction):
+            manager.abort()
+        connection.close()
+
+
+class TestTwoWorkers:
+    def test_what_one_writes_the_other_reads(self, workers, dupond):
+        with portal_stored(workers[1].registry) as portal:
+            account = portal["familles"]["26719"]["comptes"]["scolaire"]
+
+            assert account["2026-9161"].left().cents == 6000
+            assert verify_portal(portal).faults == ()
+
+    def test_a_session_opened_by_one_is_known_and_ended_by_the_other(self, workers, dupond):
+        first, second = map(browser_of, workers)
+        sign_in(first, password=PASSWORD)
+        second.cookiejar = first.cookiejar
+
+        assert second.get("/familles/26719").status_int == 200
+        forms = second.get("/familles/26719").forms.values()
+        next(form for form in forms if form.action.endswith("/deconnexion")).submit()
+        assert first.get("/familles/26719").status_int == 303
+
+    def test_a_payment_opened_by_one_shields_its_invoices_from_the_other(self, workers, dupond):
+        with portal_stored(workers[0].registry) as portal:
+            opened(portal, workers[0].registry)
+
+        with portal_stored(workers[1].registry) as portal, pytest.raises(NotPayable):
+            opened(portal, workers[1].registry)
+
+    def test_of_two_payments_opened_at_once_one_conflicts(self, workers, dupond):
+        with transaction_of(workers[0]) as (mine, portal), transaction_of(workers[1]) as (theirs, their_portal):
+            opened(portal, workers[0].registry)
+            opened(their_portal, workers[1].registry)
+            mine.commit()
+            with pytest.raises(ConflictError):
+                theirs.commit()
+
+        with portal_stored(workers[0].registry) as portal:
+            assert len(list(portal["paiements"])) == 1
+
+    def test_an_opening_reads_what_is_published_and_conflicts_when_that_changes(self, workers, dupond):
+        with transaction_of(workers[0]) as (mine, portal):
+            opened(portal, workers[0].registry)
+            with portal_stored(workers[1].registry) as other:
+                lots = other.stores["lots"]
+                lots.publish(lots.give())
+            with pytest.raises(ConflictError):
+                mine.commit()
+
+    def test_one_notification_told_to_both_many_times_is_booked_once(self, workers, dupond):
+        with portal_stored(workers[0].registry) as portal:
+            reference = opened(portal, workers[0].registry).reference
+        together = threading.Barrier(6, timeout=30)
+
+        def tell(number: int) -> None:
+            app = workers[number % 2]
+            manager = transaction.TransactionManager(explicit=True)
+            connection = app.registry._zodb_databases[""].open(transaction_manager=manager)
+            together.wait()
+            try:
+                for attempt in manager.attempts(10):
+                    with attempt:
+                        portal = connection.root()["sevres_familles"]
+                        apply(portal, app.registry, portal["paiements"][reference], evidence(EvidenceKind.AUTHORISED))
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(tell, range(6)))
+
+        with portal_stored(workers[1].registry) as portal:
+            payment = portal["paiements"][reference]
+            assert len(payment.posted) == len(payment.receipts) == 1
+            assert verify_portal(portal).faults == ()
+
+    def test_an_import_shows_whole_or_not_at_all(self, workers, tmp_path):
+        folder = Folder(tmp_path / "files", workers[0].registry)
+        codes = [str(number) for number in range(30000, 30040)]
+
+        with transaction_of(workers[1]) as (manager, portal):
+            folder.take(
+                familles=[family(code) for code in codes],
+                factures=[invoice(code, code) for code in codes],
+                lignes=[line(code) for code in codes],
+            )
+            assert list(portal["familles"]) == []
+            manager.abort()
+            manager.begin()
+            shown = [account for code in portal["familles"] for account in portal["familles"][code]["comptes"]]
+
+            assert len(shown) == len(codes)
+            assert verify_portal(portal).faults == ()
+
+
+def test_processes_that_start_together_on_an_empty_database_make_it_once(tmp_path: Path, storage: str):
+    """The tables, the root and the portal: each could be made by several at once."""
+    ini = write_ini(tmp_path, {"storage": storage})
+    environ = {"VAR": str(tmp_path / "var"), "PORT": "6543", "PATH": str(BIN)}
+    command = [str(BIN / "sevres-init"), str(ini)]
+
+    started = [
+        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(4)
+    ]
+
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, said
+    assert sum("(0 étape" not in each for each in said) == 1, said
+
+
+class TestAddress:
+    def test_of_postgresql_goes_to_libpq_without_the_words_of_others(self):
+        address = libpq_address(
+            "postgresql://portail@base.example:5433/familles?passfile=/etc/p%20f&sslmode=verify-full"
+            "&connection_cache_size=20000&cache_local_mb=50"
+        )
+
+        words = psycopg2.extensions.parse_dsn(address)
+        assert words == {
+            "user": "portail",
+            "host": "base.example",
+            "port": "5433",
+            "dbname": "familles",
+            "passfile": "/etc/p f",
+            "sslmode": "verify-full",
+            "connect_timeout": "10",
+        }
+
+    @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+    def test_with_a_password_in_it_is_refused(self, ini, scheme):
+        with pytest.raises(WrongSettings, match=r"sevres\.storage"):
+            read_settings({**ini, "sevres.storage": f"{scheme}://portail:motdepasse@base.example/familles"}, {})
+
+    def test_with_a_password_among_its_words_is_refused(self, ini):
+        with pytest.raises(WrongSettings, match=r"sevres\.storage") as refused:
+            read_settings({**ini, "sevres.storage": "postgresql://base.example/familles?password=motdepasse"}, {})
+
+        assert "motdepasse" not in str(refused.value)
+
+    def test_takes_the_password_from_its_file_alone(self, ini, clock, postgres, tmp_path):
+        wrong = tmp_path / "passfile"
+        wrong.write_text("*:*:*:portail:faux\n")
+        wrong.chmod(0o600)
+        with postgres.database() as address, pytest.raises(psycopg2.OperationalError, match="password"):
+            make_app({**ini, "sevres.storage": address.replace(str(postgres.passfile), str(wrong))}, clock)
