@@ -1,5 +1,6 @@
 """Write sums and moments as the French read them."""
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,12 @@ def euros(cents: int) -> str:
     whole, part = divmod(cents, 100)
     thousands = f"{whole:,}".replace(",", NO_BREAK_SPACE)
     return f"{thousands},{part:02d}{NO_BREAK_SPACE}€"
+
+
+def cents(text: str) -> int | None:
+    """Read a sum typed in euros: « 12,50 » is 1250. None if it is not one."""
+    match = re.fullmatch(r"([0-9]{1,7})(?:[,.]([0-9]{2}))?", text.strip().removesuffix("€").strip())
+    return int(match[1]) * 100 + int(match[2] or 0) if match else None
 
 
 def day(moment: float) -> str:

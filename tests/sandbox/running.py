@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from sevres_familles.sandbox.bank.store import Notification, Payment, Store
+from sevres_familles.sandbox.bank.records import Notification, Payment
+from sevres_familles.sandbox.bank.store import Store
 from sevres_familles.sandbox.mailbox.folder import Folder
 
 #: The key of the bank's own examples.
@@ -158,8 +159,8 @@ class Bank(Process):
         return self.store.latest_payments()
 
     def payment(self, order_id: str) -> Payment:
-        """The one thing that came of the pages for a reference of the shop."""
-        (payment,) = self.store.payments_of_order(order_id)
+        """The one debit that came of the pages for a reference of the shop."""
+        (payment,) = [one for one in self.store.payments_of_order(order_id) if not one.parent]
         return payment
 
     def notifications(self, order_id: str) -> list[Notification]:
@@ -168,17 +169,33 @@ class Bank(Process):
 
     def notify_again(self, order_id: str) -> None:
         """Do what the button of the merchant's page does."""
-        uuid = self.payment(order_id).uuid
-        answer = ask(f"{self.merchant_url}/{uuid}/notification", "POST", {})
+        self.act(self.payment(order_id).uuid, "notification")
+
+    def act(self, uuid: str, name: str, **fields: str) -> None:
+        """Press a button of the merchant's page: remettre, annuler, rembourser (montant), impaye, notification."""
+        answer = ask(f"{self.merchant_url}/{uuid}/{name}", "POST", fields)
         assert answer.status == 303, answer.text
+
+    def next_day(self) -> None:
+        """Put its clock a day forward: what was accepted is remitted, journals are laid."""
+        answer = ask(f"{self.merchant_url}/jour-suivant", "POST", {})
+        assert answer.status == 303, answer.text
+
+    def journals(self, kind: str = "JT") -> list[Path]:
+        """Its journals of a kind (JT, JRB, JRI), the oldest day first."""
+        return sorted((self.folder / "journaux").glob(f"{kind}_*.csv"))
 
     def order(self, order_id: str, password: str | None = None) -> dict[str, Any]:
         """The bank's answer to Order/Get."""
+        return self.rest("Order/Get", password, orderId=order_id)
+
+    def rest(self, service: str, password: str | None = None, **question: Any) -> dict[str, Any]:
+        """The bank's answer to a question of a program."""
         secret = f"{self.site_id}:{password or self.rest_password}".encode()
         answer = ask(
-            f"{self.rest_url}Order/Get",
+            f"{self.rest_url}{service}",
             "POST",
-            json.dumps({"orderId": order_id}).encode(),
+            json.dumps(question).encode(),
             {"Authorization": f"Basic {b64encode(secret).decode()}", "Content-Type": "application/json"},
         )
         assert answer.status == 200, answer.text
@@ -224,6 +241,8 @@ def running_bank(
     ipn_delays: Sequence[float] = (900, 900, 900, 900),
     smtp: str = "127.0.0.1:9",
     page_life: float = 600,
+    late: float = 120,
+    after_return: float = 5,
     more: Sequence[str] = (),
 ) -> Iterator[Bank]:
     """Run a bank until the block ends.
@@ -231,6 +250,8 @@ def running_bank(
     :param folder: made if need be; a bank started again on it goes on where it was.
     :param port: a free one if none is named.
     :param ipn_delays: seconds between a notification that failed and the next try.
+    :param late: seconds by which a late notification is late, and a verification takes.
+    :param after_return: seconds after which a notification leaves that comes after the browser's return.
     :param smtp: where its receipts go; the default is a port that nobody listens on.
     :param more: further arguments of the command.
     """
@@ -245,7 +266,7 @@ def running_bank(
         *("--port", str(port), "--folder", str(folder), "--site-id", site_id),
         *("--key-file", str(key_file), "--rest-password-file", str(password_file)),
         *("--ipn-delays", ",".join(map(str, ipn_delays)), "--page-life", str(page_life)),
-        *("--smtp", smtp, *more),
+        *("--late", str(late), "--after-return", str(after_return), "--smtp", smtp, *more),
     )
     bank = Bank(port, folder, child, site_id, key, rest_password)
     try:

@@ -5,15 +5,15 @@ from typing import Any
 from pyramid.config import Configurator
 
 from sevres_familles.sandbox import serving
-from sevres_familles.sandbox.bank.counter import Counter
+from sevres_familles.sandbox.bank.backoffice import BackOffice
 
 
-def make_app(counter: Counter) -> Any:
+def make_app(back_office: BackOffice) -> Any:
     """Return the bank as a WSGI application; all its addresses are under ``/banque``."""
     config = Configurator()
     config.include("pyramid_chameleon")
     config.include(serving.protect)
-    config.registry.counter = counter
+    config.registry.back_office, config.registry.counter = back_office, back_office.counter
     config.include(add_routes, route_prefix="/banque")
     config.add_route("root", "/")
     config.add_static_view("banque/static", "sevres_familles.sandbox:static", cache_max_age=3600)
@@ -32,5 +32,7 @@ def add_routes(config: Configurator) -> None:
     config.add_route("abandon", "/paiements/{token}/annuler")
     config.add_route("ticket", "/paiements/{token}/ticket")
     config.add_route("merchant", "/commercant")
-    config.add_route("notify_again", "/commercant/{uuid}/notification")
-    config.add_route("order_get", "/api-payment/V4/Order/Get")
+    config.add_route("next_day", "/commercant/jour-suivant")
+    config.add_route("journal", "/commercant/journaux/{name}")
+    config.add_route("act", "/commercant/{uuid}/{act}")
+    config.add_route("rest", "/api-payment/V4/{service:.+}")

@@ -3,12 +3,15 @@
 import argparse
 import logging
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from sevres_familles.sandbox.bank.app import make_app
-from sevres_familles.sandbox.bank.counter import TEN_MINUTES, Counter
+from sevres_familles.sandbox.bank.backoffice import BackOffice
+from sevres_familles.sandbox.bank.clock import Clock
+from sevres_familles.sandbox.bank.counter import A_MOMENT, TEN_MINUTES, TWO_MINUTES, Counter
 from sevres_familles.sandbox.bank.notifications import QUARTERS_OF_AN_HOUR, Courier
 from sevres_familles.sandbox.bank.receipts import PostOffice
 from sevres_familles.sandbox.bank.shop import Merchant, Shop
@@ -21,6 +24,9 @@ LONGEST_WAIT = 60.0
 #: How often to look for them meanwhile, in seconds.
 _LOOK_EVERY = 0.2
 
+#: How often to look whether a day is over, in seconds.
+_CLOSE_EVERY = 60.0
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the bank until the process is told to stop, and return its exit status."""
@@ -28,20 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop_on_signals()
     try:
-        counter = open_counter(options)
+        back_office = open_back_office(options)
     except TimeoutError as error:
         print(f"sevres-bank: {error}", file=sys.stderr)
         return 1
-    counter.courier.start()
+    courier = back_office.counter.courier
+    courier.start()
+    threading.Thread(target=keep_days, args=(back_office,), name="days", daemon=True).start()
     print(f"Banque de démonstration : http://{LOOPBACK}:{options.port}/banque", flush=True)
     try:
-        serve_until_stopped(make_app(counter), options.port)
+        serve_until_stopped(make_app(back_office), options.port)
     finally:
-        counter.courier.stop()
+        courier.stop()
     return 0
 
 
-def open_counter(options: argparse.Namespace) -> Counter:
+def keep_days(back_office: BackOffice) -> None:
+    """Close each day once it is over, for as long as the bank is open."""
+    while True:
+        back_office.close_past_days()
+        time.sleep(_CLOSE_EVERY)
+
+
+def open_back_office(options: argparse.Namespace) -> BackOffice:
     """Put the bank together from what the command line says.
 
     :raises TimeoutError: when a key file does not come.
@@ -54,9 +69,13 @@ def open_counter(options: argparse.Namespace) -> Counter:
         merchant=Merchant(options.merchant_name, options.merchant_address, options.merchant_phone),
     )
     store = Store.open(options.folder / "bank.sqlite")
-    courier = Courier(store, shop, options.ipn_delays)
+    clock = Clock(store)
+    courier = Courier(store, shop, options.ipn_delays, clock)
     host, port = options.smtp
-    return Counter(shop, store, courier, PostOffice(host, port), options.page_life)
+    counter = Counter(
+        shop, store, courier, PostOffice(host, port), options.page_life, options.late, options.after_return, clock
+    )
+    return BackOffice(counter, clock, options.folder / "journaux")
 
 
 def read_secret(path: Path, seconds: float = LONGEST_WAIT) -> str:
@@ -104,6 +123,20 @@ def _parser() -> argparse.ArgumentParser:
         default=QUARTERS_OF_AN_HOUR,
         metavar="SECONDS,…",
         help="how long after a failure the shop is told again (default: 900,900,900,900)",
+    )
+    add(
+        "--late",
+        type=float,
+        default=TWO_MINUTES,
+        metavar="SECONDS",
+        help="how late a late notification is, how long a verification takes (default: %(default).0f)",
+    )
+    add(
+        "--after-return",
+        type=float,
+        default=A_MOMENT,
+        metavar="SECONDS",
+        help="how long after the browser's return a notification leaves that comes after it (default: %(default).0f)",
     )
     add("--merchant-name", default="Commune de Sèvres")
     add("--merchant-address", default="Mairie de Sèvres, 54 Grande Rue, 92310 SEVRES")

@@ -8,9 +8,9 @@ the *notification* (IPN) itself. Only the notification has ``vads_hash`` and
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from sevres_familles.sandbox.bank.records import Page, Payment, Source, Status
 from sevres_familles.sandbox.bank.shop import Shop
 from sevres_familles.sandbox.bank.signature import signed
-from sevres_familles.sandbox.bank.store import Page, Payment, Status
 
 #: What the shop sent and has back as it was, when it was sent.
 _ECHOED = (
@@ -32,13 +32,15 @@ _ECHOED = (
 _OWN_FIELDS = "vads_ext_info_"
 
 
-def notification(page: Page, payment: Payment, source: str, shop: Shop) -> dict[str, str]:
+def notification(
+    page: Page, payment: Payment, source: Source, shop: Shop, *, is_forged: bool = False
+) -> dict[str, str]:
     """Return the signed fields that the bank posts to the shop.
 
-    :param source: why it is sent: PAY, RETRY after a failure, BO when the merchant asked.
+    :param is_forged: sign with a key that is not the shop's, as a scenario wants.
     """
-    told = {"vads_hash": payment.hash, "vads_url_check_src": source}
-    return signed({**_facts(page, payment), **told}, shop.key)
+    told = {"vads_hash": payment.hash, "vads_url_check_src": str(source)}
+    return signed({**_facts(page, payment), **told}, f"not {shop.key}" if is_forged else shop.key)
 
 
 def returned(page: Page, payment: Payment, shop: Shop) -> dict[str, str]:
@@ -62,18 +64,18 @@ def bank_moment(moment: float) -> str:
 
 
 def _facts(page: Page, payment: Payment) -> dict[str, str]:
-    facts = {**_what_was_asked(page), **_what_came_of_it(payment)}
+    facts = {**_what_was_asked(page, payment), **_what_came_of_it(payment)}
     if payment.status is not Status.ABANDONED:
         facts |= _what_the_payer_s_bank_said(payment)
     return facts
 
 
-def _what_was_asked(page: Page) -> dict[str, str]:
+def _what_was_asked(page: Page, payment: Payment) -> dict[str, str]:
     sent = page.fields
     echoed = {name: value for name, value in sent.items() if name in _ECHOED or name.startswith(_OWN_FIELDS)}
     return echoed | {
         "vads_action_mode": sent["vads_action_mode"],
-        "vads_amount": sent["vads_amount"],
+        "vads_amount": str(payment.amount),
         "vads_capture_delay": sent.get("vads_capture_delay") or "0",
         "vads_ctx_mode": sent["vads_ctx_mode"],
         "vads_currency": sent["vads_currency"],
@@ -99,14 +101,14 @@ def _what_came_of_it(payment: Payment) -> dict[str, str]:
         "vads_effective_creation_date": moment,
         "vads_effective_currency": "978",
         "vads_extra_result": "",
-        "vads_operation_type": "DEBIT",
+        "vads_operation_type": payment.operation,
         "vads_payment_certificate": payment.certificate,
         "vads_payment_src": "EC",
         "vads_presentation_date": moment,
         "vads_result": payment.result,
         "vads_trans_status": payment.status,
         "vads_trans_uuid": payment.uuid,
-        "vads_warranty_result": "YES" if payment.status is Status.AUTHORISED else "",
+        "vads_warranty_result": "YES" if payment.takes else "",
     }
 
 
@@ -121,12 +123,12 @@ def _what_the_payer_s_bank_said(payment: Payment) -> dict[str, str]:
         "vads_expiry_month": str(payment.expiry_month),
         "vads_expiry_year": str(payment.expiry_year),
         "vads_sequence_number": str(payment.sequence),
-        "vads_threeds_auth_type": payment.authentication,
+        "vads_threeds_auth_type": "CHALLENGE" if payment.authentication == "FAILED" else payment.authentication,
         "vads_threeds_cavvAlgorithm": "2",
         "vads_threeds_eci": "05",
         "vads_threeds_enrolled": "Y",
         "vads_threeds_error_code": "",
         "vads_threeds_exit_status": "10",
         "vads_threeds_sign_valid": "1",
-        "vads_threeds_status": "Y",
+        "vads_threeds_status": "N" if payment.authentication == "FAILED" else "Y",
     }

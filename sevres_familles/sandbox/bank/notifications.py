@@ -15,14 +15,9 @@ from urllib.parse import urlencode, urlsplit
 
 from sevres_familles.sandbox.bank.forms import is_on_loopback
 from sevres_familles.sandbox.bank.messages import notification
+from sevres_familles.sandbox.bank.records import Attempt, Notification, NotificationState, Page, Source, Status
 from sevres_familles.sandbox.bank.shop import Shop
-from sevres_familles.sandbox.bank.store import (
-    Attempt,
-    Notification,
-    NotificationState,
-    Page,
-    Store,
-)
+from sevres_familles.sandbox.bank.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -119,19 +114,21 @@ class Courier:
         self.wake()
 
     def _written(self, due: Notification) -> tuple[Page, dict[str, str]]:
+        if due.source is Source.BATCH:
+            self._store.change(due.uuid, Status.UNDER_VERIFICATION, Status.AUTHORISED, self._clock())
         payment = self._store.payment(due.uuid)
         page = self._store.page(payment.token) if payment else None
         if payment is None or page is None:  # the store's foreign keys forbid it
             raise LookupError(due.uuid)
-        source = "RETRY" if due.attempts else due.source
-        return page, notification(page, payment, source, self._shop)
+        source = Source.RETRY if due.attempts else due.source
+        return page, notification(page, payment, source, self._shop, is_forged=due.is_forged)
 
     def _what_next(self, due: Notification, heard: bool) -> tuple[NotificationState, float]:
         now = self._clock()
         if heard:
             return NotificationState.DELIVERED, now
         # The merchant who asked for it sees the answer, and asks again if need be.
-        delays = self._delays if due.source == "PAY" else ()
+        delays = () if due.source is Source.BO else self._delays
         tries = len(due.attempts)
         if tries < len(delays):
             return NotificationState.WAITING, now + delays[tries]

@@ -7,8 +7,8 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from sevres_familles.sandbox.bank.cards import grouped
+from sevres_familles.sandbox.bank.records import Payment, Receipt
 from sevres_familles.sandbox.bank.shop import Merchant
-from sevres_familles.sandbox.bank.store import Payment, Receipt
 from sevres_familles.sandbox.french import day_and_time, euros
 
 log = logging.getLogger(__name__)

@@ -1,60 +1,32 @@
-"""Keep the pages, the payments and the notifications of the bank, in one SQLite file.
+"""Keep the pages, the operations and the notifications of the bank, in one SQLite file.
 
-What came of a payment page is one row, committed before anyone is told (write-ahead log,
-``synchronous=FULL``), with the notification that is still to be sent in the same
-transaction. So the bank may be killed at any moment: it goes on where it was.
-
-Moments are seconds since 1970, in UTC. Amounts are whole cents.
+What came of a card is committed before anyone is told (write-ahead log, ``synchronous=FULL``),
+with the notifications that are still to be sent in the same transaction. So the bank may be
+killed at any moment: it goes on where it was.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from sevres_familles.sandbox.bank.database import Database
 from sevres_familles.sandbox.bank.entry import HeldCard
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS page (
-    token TEXT PRIMARY KEY,
-    site_id TEXT NOT NULL,
-    trans_day TEXT NOT NULL,
-    trans_id TEXT NOT NULL COLLATE NOCASE,
-    fields TEXT NOT NULL,
-    opened_at REAL NOT NULL,
-    state TEXT NOT NULL,
-    held TEXT,
-    UNIQUE (site_id, trans_day, trans_id)
-);
-CREATE TABLE IF NOT EXISTS payment (
-    uuid TEXT PRIMARY KEY,
-    token TEXT NOT NULL REFERENCES page (token),
-    order_id TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    record TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS payment_by_order ON payment (order_id);
-CREATE INDEX IF NOT EXISTS payment_by_token ON payment (token);
-CREATE TABLE IF NOT EXISTS notification (
-    id INTEGER PRIMARY KEY,
-    uuid TEXT NOT NULL REFERENCES payment (uuid),
-    source TEXT NOT NULL,
-    state TEXT NOT NULL,
-    due_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS notification_by_payment ON notification (uuid);
-CREATE INDEX IF NOT EXISTS notification_by_due ON notification (state, due_at);
-CREATE TABLE IF NOT EXISTS attempt (
-    id INTEGER PRIMARY KEY,
-    notification_id INTEGER NOT NULL REFERENCES notification (id),
-    at REAL NOT NULL,
-    answer TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS attempt_by_notification ON attempt (notification_id);
-"""
+from sevres_familles.sandbox.bank.records import (
+    Attempt,
+    Chargeback,
+    Notice,
+    Notification,
+    NotificationState,
+    Operation,
+    Page,
+    PageState,
+    Payment,
+    Receipt,
+    Source,
+    Status,
+)
 
 
 class TransIdUsed(Exception):
@@ -65,153 +37,37 @@ class PageEnded(Exception):
     """The payment page has come to its end already."""
 
 
-class PageState(StrEnum):
-    """How far a payer has come."""
-
-    OPEN = "open"
-    CHALLENGE = "challenge"
-    ENDED = "ended"
-
-
-class Status(StrEnum):
-    """What came of a payment page, in the bank's words (``vads_trans_status``)."""
-
-    AUTHORISED = "AUTHORISED"
-    REFUSED = "REFUSED"
-    ABANDONED = "ABANDONED"
-
-
-class NotificationState(StrEnum):
-    """How far a notification has come."""
-
-    WAITING = "waiting"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    GIVEN_UP = "given up"
-    #: A scenario wants it never to be sent.
-    LOST = "lost"
-
-
-class Receipt(StrEnum):
-    """What became of the receipt a payer asked for."""
-
-    NOT_ASKED = "not asked"
-    SENT = "sent"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Page:
-    """A payment page: what the shop asked for, and how far the payer has come."""
-
-    token: str
-    #: The ``vads_`` fields of the shop's form, as they came.
-    fields: Mapping[str, str]
-    opened_at: float
-    state: PageState = PageState.OPEN
-    held: HeldCard | None = None
-
-    @property
-    def order_id(self) -> str:
-        """Return the shop's own reference."""
-        return self.fields["vads_order_id"]
-
-    @property
-    def amount(self) -> int:
-        """Return the sum to pay, in cents."""
-        return int(self.fields["vads_amount"])
-
-    @property
-    def return_address(self) -> str:
-        """Return where the payer came from and goes back to."""
-        return self.fields["vads_url_return"]
-
-    @property
-    def return_mode(self) -> str:
-        """Return how the payer goes back: GET, POST, or NONE (without any field)."""
-        return self.fields.get("vads_return_mode") or "NONE"
-
-    @property
-    def notification_address(self) -> str:
-        """Return where the shop wants to be told; empty if nowhere."""
-        return self.fields.get("vads_url_check", "")
-
-
-@dataclass(frozen=True)
-class Payment:
-    """What came of a payment page, once and for all."""
-
-    uuid: str
-    token: str
-    order_id: str
-    amount: int
-    created_at: float
-    status: Status
-    #: Two digits: 00 done, 05 refused, 17 cancelled by the buyer.
-    result: str
-    #: The answer of the payer's bank, two digits; none when it was not asked.
-    auth_result: str | None
-    auth_number: str
-    #: 1 for the first card tried on the page; none when there was no card.
-    sequence: int | None
-    #: Masked; empty when there was no card.
-    card: str
-    expiry_month: int
-    expiry_year: int
-    #: CHALLENGE, FRICTIONLESS, or empty when there was no card.
-    authentication: str
-    certificate: str
-    #: The value of ``vads_hash``, known to the notification alone.
-    hash: str = field(repr=False)
-    receipt: Receipt = Receipt.NOT_ASKED
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try to tell the shop, and what it answered."""
-
-    at: float
-    answer: str
-
-
-@dataclass(frozen=True)
-class Notification:
-    """What the shop is to be told of a payment, and the tries so far."""
-
-    id: int
-    uuid: str
-    #: The bank's word for why it is sent: PAY by itself, BO when the merchant asked.
-    source: str
-    state: NotificationState
-    due_at: float
-    attempts: tuple[Attempt, ...] = ()
-
-
 class Store:
-    """The bank's memory.
-
-    A connection a transaction: no thread waits for another's, and SQLite's own lock
-    decides who writes.
-    """
+    """The bank's memory."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._database = Database(path)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
         """Return the memory of a bank that opens, made ready if it is new."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         store = cls(path)
-        with store._connection() as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_SCHEMA)
-        with store._writing() as database:
+        store._database.prepare()
+        with store._database.writing() as database:
             # Killed between sending and hearing: send again, the shop knows duplicates.
             database.execute(
                 "UPDATE notification SET state = ? WHERE state = ?",
                 (NotificationState.WAITING, NotificationState.SENDING),
             )
         return store
+
+    # Numbers: how far the bank's clock is ahead, the last day that was closed.
+
+    def number(self, name: str) -> float | None:
+        """Return a number that was kept, none if it never was."""
+        with self._database.reading() as database:
+            row = database.execute("SELECT value FROM number WHERE name = ?", (name,)).fetchone()
+        return float(row["value"]) if row else None
+
+    def keep_number(self, name: str, value: float) -> None:
+        """Keep a number."""
+        with self._database.writing() as database:
+            database.execute("INSERT OR REPLACE INTO number VALUES (?, ?)", (name, value))
 
     # Pages.
 
@@ -221,7 +77,7 @@ class Store:
         :raises TransIdUsed: when its ``vads_trans_id`` was used that day.
         """
         fields = page.fields
-        with self._writing() as database:
+        with self._database.writing() as database:
             try:
                 database.execute(
                     "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -240,7 +96,7 @@ class Store:
 
     def page(self, token: str) -> Page | None:
         """Return a page, none if there is no such one."""
-        with self._connection() as database:
+        with self._database.reading() as database:
             row = database.execute("SELECT * FROM page WHERE token = ?", (token,)).fetchone()
         return _page(row) if row else None
 
@@ -249,7 +105,7 @@ class Store:
 
         :raises PageEnded: when the page was ended meanwhile.
         """
-        with self._writing() as database:
+        with self._database.writing() as database:
             changed = database.execute(
                 "UPDATE page SET state = ?, held = ? WHERE token = ? AND state <> ?",
                 (PageState.CHALLENGE, json.dumps(asdict(card)), token, PageState.ENDED),
@@ -257,89 +113,145 @@ class Store:
             if not changed.rowcount:
                 raise PageEnded(token)
 
-    # Payments.
+    # Operations.
 
-    def end_page(self, payment: Payment, notification: NotificationState | None) -> int | None:
-        """End a page, once, by what came of it.
+    def end_try(
+        self, page: Page, payments: Sequence[Payment], notices: Sequence[Notice], *, ends: bool
+    ) -> tuple[int, ...]:
+        """Keep what came of a try on a page, with what the shop is to be told, in one transaction.
 
-        The row and the notification to send are one transaction.
-
-        :param notification: how it begins, none if the shop gave no address for it.
-        :returns: the number of the notification.
-        :raises PageEnded: when the page was ended before, by another tab or click.
+        :param ends: whether the page ends too; if not, another card may be tried on it.
+        :returns: the numbers of the notifications.
+        :raises PageEnded: when another tab or click was first.
         """
-        with self._writing() as database:
+        tried = payments[0].sequence or 0
+        with self._database.writing() as database:
             changed = database.execute(
                 "UPDATE page SET state = ?, held = NULL WHERE token = ? AND state <> ?",
-                (PageState.ENDED, payment.token, PageState.ENDED),
+                (PageState.ENDED if ends else PageState.OPEN, page.token, PageState.ENDED),
             )
-            if not changed.rowcount:
-                raise PageEnded(payment.token)
-            database.execute(
-                "INSERT INTO payment VALUES (?, ?, ?, ?, ?)",
-                (
-                    payment.uuid,
-                    payment.token,
-                    payment.order_id,
-                    payment.created_at,
-                    json.dumps(asdict(payment)),
-                ),
+            if not changed.rowcount or (tried and tried <= _tries(database, page.token)):
+                raise PageEnded(page.token)
+            for payment in payments:
+                _insert(database, payment)
+            return _add(database, notices)
+
+    def tries(self, token: str) -> int:
+        """Return how many cards were tried on a page."""
+        with self._database.reading() as database:
+            return _tries(database, token)
+
+    def change(self, uuid: str, before: Status, after: Status, at: float, notices: Sequence[Notice] = ()) -> bool:
+        """Change the status of an operation, if it is as believed, and keep what the shop is to be told."""
+        with self._database.writing() as database:
+            changed = database.execute(
+                "UPDATE payment SET record = json_set(record, '$.status', ?, '$.changed_at', ?) "
+                "WHERE uuid = ? AND json_extract(record, '$.status') = ?",
+                (after, at, uuid, before),
             )
-            if notification is None:
-                return None
-            return _add(database, payment.uuid, "PAY", notification, payment.created_at)
+            if changed.rowcount:
+                _add(database, notices)
+            return bool(changed.rowcount)
+
+    def give_back(self, credit: Payment, most: int, notices: Sequence[Notice]) -> bool:
+        """Keep money given back, unless more than ``most`` cents of its parent would be then."""
+        with self._database.writing() as database:
+            if _given_back(database, credit.parent) + credit.amount > most:
+                return False
+            _insert(database, credit)
+            _add(database, notices)
+            return True
+
+    def given_back(self, uuid: str) -> int:
+        """Return how much of an operation was given back: refunds, and an impayé."""
+        with self._database.reading() as database:
+            return _given_back(database, uuid)
+
+    def charge_back(self, chargeback: Chargeback) -> bool:
+        """Keep an impayé, one an operation at most."""
+        with self._database.writing() as database:
+            added = database.execute(
+                "INSERT OR IGNORE INTO chargeback VALUES (?, ?, ?, ?, ?)",
+                (chargeback.uuid, chargeback.reference, chargeback.order_id, chargeback.amount, chargeback.at),
+            )
+            return bool(added.rowcount)
+
+    def chargebacks(self, since: float = 0.0, until: float = float("inf")) -> list[Chargeback]:
+        """Return the impayés of a time, the oldest first."""
+        with self._database.reading() as database:
+            rows = database.execute("SELECT * FROM chargeback WHERE at >= ? AND at < ? ORDER BY at", (since, until))
+            return [
+                Chargeback(row["reference"], row["uuid"], row["order_id"], row["amount"], row["at"]) for row in rows
+            ]
 
     def note_receipt(self, uuid: str, receipt: Receipt) -> None:
         """Record what became of the receipt of a payment."""
-        with self._writing() as database:
+        with self._database.writing() as database:
             database.execute(
                 "UPDATE payment SET record = json_set(record, '$.receipt', ?) WHERE uuid = ?",
                 (receipt, uuid),
             )
 
     def payment(self, uuid: str) -> Payment | None:
-        """Return a payment by the bank's reference, none if there is no such one."""
+        """Return an operation by the bank's reference, none if there is no such one."""
         return next(iter(self._payments("SELECT record FROM payment WHERE uuid = ?", uuid)), None)
 
     def payment_of_page(self, token: str) -> Payment | None:
-        """Return what came of a page, none while nothing has."""
-        return next(iter(self._payments("SELECT record FROM payment WHERE token = ?", token)), None)
+        """Return what last came of a page, none while nothing has."""
+        query = (
+            "SELECT record FROM payment WHERE token = ? AND coalesce(json_extract(record, '$.parent'), '') = '' "
+            "ORDER BY created_at DESC, rowid DESC LIMIT 1"
+        )
+        return next(iter(self._payments(query, token)), None)
 
     def payments_of_order(self, order_id: str) -> list[Payment]:
-        """Return what came of every page opened for one reference of the shop."""
-        return self._payments("SELECT record FROM payment WHERE order_id = ? ORDER BY created_at", order_id)
+        """Return every operation of one reference of the shop, the oldest first."""
+        return self._payments("SELECT record FROM payment WHERE order_id = ? ORDER BY created_at, rowid", order_id)
 
     def latest_payments(self, most: int = 100) -> list[Payment]:
-        """Return the latest payments, the newest first."""
+        """Return the latest operations, the newest first."""
         return self._payments("SELECT record FROM payment ORDER BY created_at DESC, rowid DESC LIMIT ?", most)
 
-    def _payments(self, query: str, *parameters: str | int) -> list[Payment]:
-        with self._connection() as database:
+    def payments_changed(self, since: float, until: float) -> list[Payment]:
+        """Return the operations that were made or changed in a time, the oldest first."""
+        query = "SELECT record FROM payment WHERE created_at < ? ORDER BY created_at, rowid"
+        return [each for each in self._payments(query, until) if since <= max(each.created_at, each.changed_at) < until]
+
+    def payments_with(self, status: Status, until: float) -> list[Payment]:
+        """Return the operations that have a status since before a moment."""
+        query = (
+            "SELECT record FROM payment WHERE json_extract(record, '$.status') = ? AND created_at < ? "
+            "ORDER BY created_at, rowid"
+        )
+        return self._payments(query, status, until)
+
+    def _payments(self, query: str, *parameters: str | float) -> list[Payment]:
+        with self._database.reading() as database:
             return [_payment(row["record"]) for row in database.execute(query, parameters)]
 
     # Notifications.
 
-    def notify_again(self, uuid: str, now: float) -> int:
-        """Ask for a payment's notification once more, at once, and return its number."""
-        with self._writing() as database:
-            return _add(database, uuid, "BO", NotificationState.WAITING, now)
+    def notify(self, notice: Notice) -> int:
+        """Keep a notification that is to be sent, and return its number."""
+        with self._database.writing() as database:
+            return _add(database, [notice])[0]
 
     def claim_notification(self, now: float) -> Notification | None:
         """Take the notification that has been due for longest, none if none is."""
-        with self._writing() as database:
+        with self._database.writing() as database:
             row = database.execute(
                 "UPDATE notification SET state = ? WHERE id = ("
-                "  SELECT id FROM notification WHERE state = ? AND due_at <= ?"
-                "  ORDER BY due_at LIMIT 1) RETURNING *",
+                "  SELECT id FROM free_notification WHERE state = ? AND due_at <= ?"
+                "  ORDER BY due_at, id LIMIT 1) RETURNING *",
                 (NotificationState.SENDING, NotificationState.WAITING, now),
             ).fetchone()
             return _notification(database, row) if row else None
 
     def next_due(self) -> float | None:
         """Return when the next notification is due, none if none is waiting."""
-        with self._connection() as database:
+        with self._database.reading() as database:
             row = database.execute(
-                "SELECT min(due_at) AS due_at FROM notification WHERE state = ?",
+                "SELECT min(due_at) AS due_at FROM free_notification WHERE state = ?",
                 (NotificationState.WAITING,),
             ).fetchone()
         due: float | None = row["due_at"]
@@ -349,7 +261,7 @@ class Store:
         self, notification: Notification, attempt: Attempt, state: NotificationState, due_at: float
     ) -> None:
         """Record one try, and what becomes of the notification."""
-        with self._writing() as database:
+        with self._database.writing() as database:
             database.execute(
                 "INSERT INTO attempt (notification_id, at, answer) VALUES (?, ?, ?)",
                 (notification.id, attempt.at, attempt.answer),
@@ -360,49 +272,53 @@ class Store:
             )
 
     def notifications(self, uuid: str) -> list[Notification]:
-        """Return the notifications of a payment with their tries, the oldest first."""
-        with self._connection() as database:
+        """Return the notifications of an operation with their tries, the oldest first."""
+        with self._database.reading() as database:
             rows = database.execute("SELECT * FROM notification WHERE uuid = ? ORDER BY id", (uuid,)).fetchall()
             return [_notification(database, row) for row in rows]
 
     def was_tried(self, notification_id: int) -> bool:
         """Tell whether a notification was sent at least once, and answered or not."""
-        with self._connection() as database:
+        with self._database.reading() as database:
             row = database.execute("SELECT 1 FROM attempt WHERE notification_id = ?", (notification_id,)).fetchone()
         return row is not None
 
-    # Connections.
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-        try:
-            database.row_factory = sqlite3.Row
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA foreign_keys = ON")
-            yield database
-        finally:
-            database.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._connection() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+def _insert(database: sqlite3.Connection, payment: Payment) -> None:
+    row = payment.uuid, payment.token, payment.order_id, payment.created_at, json.dumps(asdict(payment))
+    database.execute("INSERT INTO payment VALUES (?, ?, ?, ?, ?)", row)
 
 
-def _add(database: sqlite3.Connection, uuid: str, source: str, state: NotificationState, now: float) -> int:
-    added = database.execute(
-        "INSERT INTO notification (uuid, source, state, due_at) VALUES (?, ?, ?, ?) RETURNING id",
-        (uuid, source, state, now),
+def _tries(database: sqlite3.Connection, token: str) -> int:
+    row = database.execute(
+        "SELECT max(json_extract(record, '$.sequence')) AS tries FROM payment "
+        "WHERE token = ? AND coalesce(json_extract(record, '$.parent'), '') = ''",
+        (token,),
     ).fetchone()
-    number: int = added["id"]
-    return number
+    return int(row["tries"] or 0)
+
+
+def _given_back(database: sqlite3.Connection, uuid: str) -> int:
+    row = database.execute(
+        "SELECT (SELECT coalesce(sum(json_extract(record, '$.amount')), 0) FROM payment "
+        "WHERE json_extract(record, '$.parent') = :uuid) "
+        "+ (SELECT coalesce(sum(amount), 0) FROM chargeback WHERE uuid = :uuid) AS cents",
+        {"uuid": uuid},
+    ).fetchone()
+    return int(row["cents"])
+
+
+def _add(database: sqlite3.Connection, notices: Sequence[Notice]) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for each in notices:
+        after = numbers[-1] if each.after_last else None
+        added = database.execute(
+            "INSERT INTO notification (uuid, source, state, due_at, is_forged, after_id) VALUES (?, ?, ?, ?, ?, ?) "
+            "RETURNING id",
+            (each.uuid, each.source, each.state, each.due_at, each.is_forged, after),
+        ).fetchone()
+        numbers.append(int(added["id"]))
+    return tuple(numbers)
 
 
 def _page(row: sqlite3.Row) -> Page:
@@ -419,6 +335,7 @@ def _payment(record: str) -> Payment:
     values = json.loads(record)
     values["status"] = Status(values["status"])
     values["receipt"] = Receipt(values["receipt"])
+    values["operation"] = Operation(values.get("operation", Operation.DEBIT))
     return Payment(**values)
 
 
@@ -427,8 +344,9 @@ def _notification(database: sqlite3.Connection, row: sqlite3.Row) -> Notificatio
     return Notification(
         id=row["id"],
         uuid=row["uuid"],
-        source=row["source"],
+        source=Source(row["source"]),
         state=NotificationState(row["state"]),
         due_at=row["due_at"],
+        is_forged=bool(row["is_forged"]),
         attempts=tuple(Attempt(attempt["at"], attempt["answer"]) for attempt in attempts),
     )

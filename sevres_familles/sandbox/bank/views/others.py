@@ -14,7 +14,7 @@ from pyramid.view import (
 
 from sevres_familles.sandbox.bank.cards import SCENARIOS
 from sevres_familles.sandbox.bank.counter import PageUnknown
-from sevres_familles.sandbox.bank.rest import Json, get_order
+from sevres_familles.sandbox.bank.rest import Desk, Json
 
 Values = dict[str, Any]
 
@@ -41,15 +41,11 @@ def tell_health(request: Request) -> Json:
     return {"status": "ok", "mode": request.registry.counter.shop.mode}
 
 
-@view_config(route_name="order_get", request_method="POST", renderer="json")
-def answer_order_get(request: Request) -> Json:
-    """Answer the shop's question about one of its references."""
-    return get_order(
-        request.registry.counter.store,
-        request.registry.counter.shop,
-        request.headers.get("Authorization", ""),
-        request.body,
-    )
+@view_config(route_name="rest", request_method="POST", renderer="json")
+def answer_program(request: Request) -> Json:
+    """Answer a question of the shop's programs."""
+    desk = Desk(request.registry.back_office)
+    return desk.answer(request.matchdict["service"], request.headers.get("Authorization", ""), request.body)
 
 
 @exception_view_config(PageUnknown, renderer=TEMPLATES + "message.pt")

@@ -7,12 +7,13 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import exception_view_config, view_config
 
-from sevres_familles.sandbox.bank.cards import CHALLENGE_CODE, REFUSALS, SCENARIOS, grouped
+from sevres_familles.sandbox.bank.cards import CHALLENGE_CODE, REFUSALS, SCENARIOS, Delivery, grouped, scenario_behind
 from sevres_familles.sandbox.bank.counter import Counter, PageExpired, WrongCode
 from sevres_familles.sandbox.bank.entry import CardFaults, worth_showing_again
 from sevres_familles.sandbox.bank.forms import FormRefused, origin, read_fields
 from sevres_familles.sandbox.bank.messages import return_link, returned
-from sevres_familles.sandbox.bank.store import Page, PageEnded, Payment, Receipt, Status
+from sevres_familles.sandbox.bank.records import Page, Payment, Receipt, Status
+from sevres_familles.sandbox.bank.store import PageEnded
 from sevres_familles.sandbox.french import day, day_and_time, euros
 from sevres_familles.sandbox.serving import content_policy
 
@@ -102,7 +103,10 @@ def show_ticket(request: Request) -> Values | HTTPSeeOther:
     payment = counter.store.payment_of_page(page.token)
     if payment is None:
         return _go_to(request, page, "card")
-    return _ticket(request, page, payment)
+    scenario = scenario_behind(payment.card) if payment.card else None
+    if scenario and scenario.delivery is Delivery.AFTER_RETURN and page.return_mode != "POST":
+        return HTTPSeeOther(return_link(page, payment, counter.shop))
+    return _ticket(request, page, payment, strands=bool(scenario and scenario.strands))
 
 
 @exception_view_config(PageEnded)
@@ -117,6 +121,29 @@ def show_expiry(expiry: PageExpired, request: Request) -> Values:
     request.response.status_int = 410
     minutes = round(_counter(request).page_life / 60)
     return {"address": expiry.page.return_address, "minutes": minutes}
+
+
+#: What the ticket says of each status: class, title of the page, heading, title of the next step.
+_ACCEPTED = ("yes", "Paiement accepté", "Votre paiement est accepté", "Et maintenant")
+_OUTCOMES = {
+    Status.AUTHORISED: _ACCEPTED,
+    Status.CAPTURED: _ACCEPTED,
+    Status.UNDER_VERIFICATION: (
+        "none",
+        "Paiement en vérification",
+        "Votre paiement est en vérification",
+        "Et maintenant",
+    ),
+    Status.CANCELLED: ("none", "Paiement annulé", "Votre paiement a été annulé par le commerçant", "Rien n’est débité"),
+    Status.REFUSED: ("no", "Paiement refusé", "Votre paiement est refusé", "Rien n’a été débité"),
+    Status.ABANDONED: ("none", "Paiement abandonné", "Vous avez abandonné le paiement", "Rien n’a été débité"),
+}
+
+
+def _reason(payment: Payment) -> str:
+    if payment.authentication == "FAILED":
+        return "votre banque n’a pas pu vous authentifier"
+    return REFUSALS.get(payment.auth_result or "", "votre banque a refusé")
 
 
 def _counter(request: Request) -> Counter:
@@ -161,25 +188,29 @@ def _challenge_page(request: Request, page: Page, fault: str) -> Values:
     return {**_about(request, page), "card": card, "fault": fault, "code": CHALLENGE_CODE}
 
 
-def _ticket(request: Request, page: Page, payment: Payment) -> Values:
+def _ticket(request: Request, page: Page, payment: Payment, *, strands: bool) -> Values:
     _allow_return(request, page)
-    shop = _counter(request).shop
+    counter = _counter(request)
+    shop = counter.shop
     link = return_link(page, payment, shop)
     posts = page.return_mode == "POST"
-    returns_alone = not posts and "rester" not in request.GET
+    refused = payment.status is Status.REFUSED
+    returns_alone = not (posts or strands) and "rester" not in request.GET
     if returns_alone:
         request.response.headers["Refresh"] = f"{RETURN_DELAY}; url={link}"
     return {
         **_about(request, page),
         "payment": payment,
-        "accepted": payment.status is Status.AUTHORISED,
-        "refused": payment.status is Status.REFUSED,
-        "reason": REFUSALS.get(payment.auth_result or "", "votre banque a refusé"),
+        "outcome": _OUTCOMES[payment.status],
+        "taken": euros(payment.amount),
+        "refused": refused,
+        "reason": _reason(payment),
+        "may_try_again": refused and counter.may_try_again(page),
         "card": grouped(payment.card),
         "paid_at": day_and_time(payment.created_at),
         "receipt_sent": payment.receipt is Receipt.SENT,
         "receipt_failed": payment.receipt is Receipt.FAILED,
-        "link": link,
-        "fields": sorted(returned(page, payment, shop).items()) if posts else None,
+        "link": "" if strands else link,
+        "fields": sorted(returned(page, payment, shop).items()) if posts and not strands else None,
         "delay": RETURN_DELAY if returns_alone else None,
     }
