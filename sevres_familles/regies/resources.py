@@ -205,6 +205,8 @@ class FamilyAccount(Node):
     #: Cents, and the day in ISO form; the staged one alike.
     _imported_balance: tuple[int, str] | None = None
     _staged_balance: Staged | None = None
+    #: How it stands, as `services.standing_of` computed it last, and for what.
+    _v_standing: tuple[Any, Any] | None = None
 
     def __init__(self, regie: Regie, born: int, lots: Lots) -> None:
         self.regie = regie

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from sevres_familles.domain.invoice import BillingState, InvoiceState
+from sevres_familles.domain.invoice import BillingFigures, BillingState, InvoiceState
 from sevres_familles.domain.ledger import Draft, EntryKind, LedgerAccount
 from sevres_familles.domain.money import Money
 from sevres_familles.regies.services import movements_of, standing_of, standings_of
@@ -53,6 +53,53 @@ class TestOrder:
         names = [each.account.__name__ for each in standings_of(family["comptes"], TODAY)]
 
         assert names == ["scolaire", "beauregard", "petite-enfance"]
+
+
+class TestWhatIsToldAgain:
+    """A standing is kept while nothing changes, and never longer."""
+
+    def due(self, stored, today=TODAY):
+        with stored() as portal:
+            return standing_of(account(portal["familles"]["26719"]), today).due
+
+    @pytest.fixture(autouse=True)
+    def _one_invoice(self, stored):
+        with stored() as portal:
+            store(factories.store_family(portal), "1")
+        assert self.due(stored) == Money(6000)
+
+    def test_not_when_an_invoice_came(self, stored):
+        with stored() as portal:
+            store(portal["familles"]["26719"], "2")
+
+        assert self.due(stored) == Money(12000)
+
+    def test_not_when_a_lot_is_published(self, stored):
+        with stored() as portal:
+            lots = portal.stores["lots"]
+            lot = lots.give()
+            account(portal["familles"]["26719"])["2026-1"].stage(lot, BillingFigures(Money(100), BillingState.DUE))
+        before = self.due(stored)
+        with stored() as portal:
+            portal.stores["lots"].publish(lot)
+
+        assert (before, self.due(stored)) == (Money(6000), Money(100))
+
+    def test_not_when_an_invoice_changed_in_this_very_transaction(self, stored):
+        with stored() as portal:
+            family = portal["familles"]["26719"]
+            assert standing_of(account(family), TODAY).due == Money(6000)
+
+            account(family)["2026-1"].record_payment("P-7KQ4M2XDN", Money(1000))
+
+            assert standing_of(account(family), TODAY).due == Money(5000)
+
+    def test_not_on_another_day(self, stored):
+        def state(today):
+            with stored() as portal:
+                return standing_of(account(portal["familles"]["26719"]), today).invoices[0].status.state
+
+        assert [state(TODAY), state(TODAY + timedelta(days=8))] == [InvoiceState.DUE, InvoiceState.LATE]
 
 
 class TestSums:
