@@ -22,10 +22,9 @@ from typing import Any
 import pytest
 import transaction
 
-from sevres_familles.payments.checking import verify_portal
-from sevres_familles.sandbox.bank.records import Status
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
+from tests.oracle import differences
 from tests.sandbox.running import (
     KEY,
     REST_PASSWORD,
@@ -88,13 +87,9 @@ class Town:
             connection.close()
 
     def faults(self) -> tuple[str, ...]:
-        """Verify the books, in themselves and against the bank's."""
+        """Verify the books, in themselves and against the bank's own file."""
         with self.store() as (portal, _):
-            posted = [fact for payment in portal["paiements"].values() for fact in payment.posted]
-            booked = sorted((fact.transaction, fact.amount.cents) for fact in posted)
-            faults = verify_portal(portal).faults
-        at_bank = sorted((each.uuid, each.amount) for each in self.bank.payments() if each.status is Status.AUTHORISED)
-        return faults if booked == at_bank else (*faults, f"{booked} booked, {at_bank} at the bank")
+            return differences(self.bank.folder / "bank.sqlite", portal)
 
     @contextmanager
     def nobody_asks(self) -> Iterator[None]:
