@@ -41,6 +41,7 @@ def unseal(record: bytes) -> tuple[bytes, bytes]:
 
     :raises DamagedRecord: when it is not what was written.
     """
+    record = bytes(record)  # psycopg2 gives a memoryview, which equals no bytes
     content = record[:-_HASH]
     if len(record) < _OID + _HASH or _hash(content) != record[-_HASH:]:
         raise DamagedRecord("a stored record is damaged, or was never sealed")
