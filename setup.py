@@ -23,6 +23,7 @@ RUN = [
     "RelStorage",
     "requests",
     "setuptools >= 77, < 81",
+    "tinycss2",
     "tqdm",
     "transaction",
     "typst",
@@ -30,6 +31,7 @@ RUN = [
     "ZODB",
     "zodburi",
     "zxcvbn",
+    "zxing-cpp",
 ]
 DEMO = ["aiosmtpd", "Faker", "honcho"]
 TEST = [

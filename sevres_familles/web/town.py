@@ -4,8 +4,8 @@ A TOML file, so that nothing of one town is in the code; the back office takes t
 """
 
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,13 +44,39 @@ class RegieDescription:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Means:
+    """A means of payment beside the card on line: « Par chèque à l’ordre de… ».
+
+    ``boxes`` are those of the coupon, to be ticked by hand; none for what goes without the coupon.
+    """
+
+    words: str
+    boxes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceTerms:
+    """What the invoices of a régie must say beside their figures.
+
+    ``place`` is where the service is given, ``send_to`` the address of the coupon, a line each, ``appeal`` how to
+    contest the sum, a sentence or two each.
+    """
+
+    place: str = ""
+    send_to: tuple[str, ...] = ()
+    means: tuple[Means, ...] = ()
+    appeal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Town:
     """The town: its name, its own site, whom to write to about personal data, its general contact.
 
     ``publisher`` answers for what the site says, ``host`` is the company that runs its machines (both stand in the
     legal notice); ``security_contact`` is the address, ``mailto:`` or ``https:``, that takes reports of weaknesses.
     ``theme`` is the folder of its pictures: ``embleme.svg`` (masthead, icon, receipts), ``accueil.svg`` (the public
-    home), and ``couleurs.css`` if it sets the colours of `static/look.css` anew.
+    home), and ``couleurs.css`` if it sets the colours of `static/look.css` anew.  ``terms`` are those of the invoices,
+    by régie.
     """
 
     name: str
@@ -64,6 +90,7 @@ class Town:
     security_contact: str
     theme: Path
     regies: tuple[RegieDescription, ...]
+    terms: Mapping[str, InvoiceTerms] = field(default_factory=dict)
     #: What a code d’accès looks like on its invoices.
     code_example: str = "12345"
 
@@ -90,8 +117,10 @@ def read_town(path: Path) -> Town:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
+        regies, common = data.pop("regie"), data.pop("invoices", {})
         return Town(
-            regies=tuple(_regie(each) for each in data.pop("regie")),
+            terms={each["name"]: _terms(common | each.pop("invoices", {})) for each in regies},
+            regies=tuple(map(_regie, regies)),
             contact=_contact(data["town"].pop("contact")),
             data_protection=_contact(data["town"].pop("data_protection")),
             host=_contact(data["town"].pop("host")),
@@ -113,3 +142,11 @@ def _contact(data: dict[str, Any]) -> Contact:
 
 def _regie(data: dict[str, Any]) -> RegieDescription:
     return RegieDescription(activities=tuple(data.pop("activities")), contact=_contact(data.pop("contact")), **data)
+
+
+def _terms(data: dict[str, Any]) -> InvoiceTerms:
+    return InvoiceTerms(
+        place=data.pop("place", ""),
+        means=tuple(Means(boxes=tuple(each.pop("boxes", ())), **each) for each in map(dict, data.pop("means", ()))),
+        **{name: tuple(lines) for name, lines in data.items()},
+    )

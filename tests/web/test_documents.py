@@ -202,7 +202,7 @@ def test_what_is_not_pdf_ua_1_is_refused(tmp_path: Path) -> None:
     (tmp_path / "untitled.typ").write_text("No title.")
 
     with pytest.raises(TypesettingFailed, match="PDF/UA-1"):
-        Press(tmp_path).pull("untitled.typ", {}, NOW)
+        Press(tmp_path).pull(b'#include "/untitled.typ"', format="pdf", pdf_standards=["ua-1"])
 
 
 def test_all_fonts_are_embedded_with_their_text() -> None:
@@ -368,9 +368,9 @@ def test_the_same_data_gives_the_same_bytes_whatever_came_between() -> None:
 
 def test_a_new_compiler_gives_the_same_bytes() -> None:
     one, other = (Press(documents._press.folder) for _ in range(2))
-    inputs = {"data": documents._as_json(receipt())}
+    source = documents._source("receipt", receipt())
 
-    assert one.pull("receipt.typ", inputs, NOW) == other.pull("receipt.typ", inputs, NOW)
+    assert one.pull(source, timestamp=NOW) == other.pull(source, timestamp=NOW)
 
 
 def test_threads_get_each_their_own_document() -> None:

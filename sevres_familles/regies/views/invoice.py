@@ -1,19 +1,22 @@
 """One invoice, on a page of its own that prints well."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.view import view_config
 
 from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.domain.ledger import EntryKind
-from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.money import ZERO
+from sevres_familles.regies.documents import invoice_pdf, invoice_picture
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.regies.services import movements_of
-from sevres_familles.regies.views.wording import BADGES, Wording, deducted
+from sevres_familles.regies.services import deducted, movements_of, sums_of
+from sevres_familles.regies.views.wording import BADGES, Wording
 from sevres_familles.web.security import Permission
 
 _MOVED = {
@@ -22,6 +25,8 @@ _MOVED = {
     EntryKind.VOID: "Paiement annulé par la banque",
     EntryKind.CHARGEBACK: "Paiement repris par la banque",
 }
+#: What stands in no file name: numbers are the billing software's.
+_NOT_IN_FILES = re.compile(r"[^A-Za-z0-9-]")
 
 
 class Step(NamedTuple):
@@ -55,6 +60,7 @@ def show_invoice(context: Invoice, request: Request) -> dict[str, Any]:
     facts, status = context.facts, context.status(request.today)
     wording = Wording(request)
     account = context.account
+    sums = tuple(sums_of(facts.total, status))
     return {
         "title": facts.label,
         "invoice": context,
@@ -72,25 +78,26 @@ def show_invoice(context: Invoice, request: Request) -> dict[str, Any]:
             )
             for line in facts.lines
         ),
-        "sums": tuple(_sums(facts.total, status.due, status.state)),
+        "sums": [(words, amount, "total" if (words, amount) == sums[-1] else "") for words, amount in sums],
         "steps": sorted(_steps(context, status.state, wording), key=lambda step: step.on),
         "pay_url": request.resource_path(account, "payer", query={"facture": context.__name__}),
         "account_url": request.resource_path(account),
+        "pdf_url": request.resource_path(context, "facture.pdf"),
     }
 
 
-def _sums(invoiced: Money, due: Money, state: InvoiceState) -> Iterator[tuple[str, str, str]]:
-    """Give the sums under the lines: total, already paid, left to pay; each with its look."""
-    if state is InvoiceState.CANCELLED:
-        yield "Total", deducted(invoiced), "total"
-        return
-    yield "Total", deducted(invoiced), ""
-    if due < invoiced and invoiced > ZERO:
-        yield "Déjà réglé", str(invoiced - due), ""
-    elif due > invoiced:
-        yield "Ajouté depuis", str(due - invoiced), ""
-    left = ("Avoir en votre faveur", str(-due)) if due < ZERO else ("Reste à payer", str(due))
-    yield *left, "total"
+@view_config(context=Invoice, name="facture.pdf", permission=Permission.INVOICE_VIEW, request_method="GET")
+def give_pdf(context: Invoice, request: Request) -> Response:
+    """Give the invoice as it is printed, without a password."""
+    response = Response(invoice_pdf(request, context), content_type="application/pdf")
+    response.content_disposition = f'inline; filename="facture-{_NOT_IN_FILES.sub("-", context.__name__ or "")}.pdf"'
+    return response
+
+
+@view_config(context=Invoice, name="facture.png", permission=Permission.INVOICE_VIEW, request_method="GET")
+def give_picture(context: Invoice, request: Request) -> Response:
+    """Give a picture of its first sheet, for pages that show what an invoice looks like."""
+    return Response(invoice_picture(request, context), content_type="image/png")
 
 
 def _steps(invoice: Invoice, state: InvoiceState, wording: Wording) -> Iterator[Step]:

@@ -11,7 +11,8 @@ from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceFacts, InvoiceLine, InvoiceState, InvoiceStatus, unpack_facts
 from sevres_familles.domain.money import ZERO
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.regies.views.wording import BADGES, Wording, deducted
+from sevres_familles.regies.services import deducted
+from sevres_familles.regies.views.wording import BADGES, Wording
 from sevres_familles.web.markup import escape
 
 #: Rows kept ready, of about 1.5 kB each: the pages of some two hundred families that are being read.

@@ -40,11 +40,6 @@ def balance_words(owed: Money) -> Balance:
     return Balance(str(abs(owed)), "à payer" if owed > ZERO else "d’avoir en votre faveur")
 
 
-def deducted(amount: Money) -> str:
-    """Write an amount of a bill, one to take off in words."""
-    return f"{-amount} à déduire" if amount.cents < 0 else str(amount)
-
-
 class Why(NamedTuple):
     """Why an invoice cannot be paid here, what to do, and where: ``url`` may be empty."""
 
