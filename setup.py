@@ -79,6 +79,7 @@ setup(
             "sevres-ask = sevres_familles.payments.scripts:ask",
             "sevres-purge = sevres_familles.payments.scripts:purge_portal",
             "sevres-verify = sevres_familles.payments.scripts:verify",
+            "sevres-theme = sevres_familles.web.scripts:theme",
             "sevres-mail = sevres_familles.notifications.scripts:deliver",
             "sevres-bank = sevres_familles.sandbox.bank.command:main",
             "sevres-mailbox = sevres_familles.sandbox.mailbox.command:main",

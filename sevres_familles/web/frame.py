@@ -6,7 +6,8 @@ tree gives the way to its page by ``crumbs(request)``, its own last step left ou
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,11 +22,13 @@ from pyramid.request import Request
 from sevres_familles.domain import french
 from sevres_familles.web.markup import ICONS, Markup, badge, stepper
 from sevres_familles.web.sessions import REISSUE_AFTER, has_session
+from sevres_familles.web.theme import COLOURS, faults_of
+
+log = logging.getLogger(__name__)
 
 STATIC = "sevres_familles:static"
 LAYOUT = "sevres_familles:templates/layout.pt"
 PLACES = ("navigation", "help", "legal")
-COLOURS = "couleurs.css"
 #: How many pieces of pages are kept ready.
 MOST_PARTS = 200
 
@@ -228,25 +231,44 @@ def _add_globals(event: BeforeRender) -> None:
     event.rendering_val.setdefault("crumb", event.rendering_val.get("title"))
 
 
-def _version_of(folder: Path) -> str:
-    """Sum our files up in a few characters, so that browsers may keep each version for ever."""
+def _version_of(*files: tuple[str, Path]) -> str:
+    """Sum files up in a few characters, so that browsers may keep each version for ever: (name, where it stands)."""
     digest = hashlib.sha256()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    for name, path in sorted(files):
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
+def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _add_files(config: Configurator) -> None:
+    """Serve our files, or what an application put in their places before (``config.override_asset``), and the town's.
+
+    What of the theme nobody could read is told in the log.
+    """
+    registry = config.registry
+    resolver = AssetResolver()
+    folder = Path(resolver.resolve(STATIC).abspath())
+    ours = [(name, Path(resolver.resolve(f"{STATIC}/{name}").abspath())) for name, _ in _files_of(folder)]
+    theme = registry.town.theme
+    registry.static_prefix = f"static/{_version_of(*ours)}"
+    registry.theme_prefix = f"ville/{_version_of(*_files_of(theme))}"
+    registry.theme_has_colours = (theme / COLOURS).exists()
+    for prefix, files in ((registry.static_prefix, STATIC), (registry.theme_prefix, str(theme))):
+        config.add_static_view(prefix, files, cache_max_age=31536000, factory=lambda request: None)
+    for fault in faults_of(registry.town):
+        log.warning("The town's theme: %s", fault)
+
+
 def includeme(config: Configurator) -> None:
-    """Add the frame to every template, and our files under an address that changes with them."""
+    """Add the frame to every template, and our files under addresses that change with them."""
     config.registry.frame_parts = {}
     config.registry.frame_links = {place: [] for place in PLACES}
     config.add_directive("add_frame_links", add_frame_links)
     config.add_request_method(Frame, "frame", reify=True)
     config.add_subscriber(_add_globals, BeforeRender)
-    folder = Path(AssetResolver().resolve(STATIC).abspath())
-    config.registry.static_prefix = f"static/{_version_of(folder)}"
-    theme = config.registry.town.theme
-    config.registry.theme_prefix = f"ville/{_version_of(theme)}"
-    config.registry.theme_has_colours = (theme / COLOURS).exists()
-    for prefix, files in ((config.registry.static_prefix, STATIC), (config.registry.theme_prefix, str(theme))):
-        config.add_static_view(prefix, files, cache_max_age=31536000, factory=lambda request: None)
+    _add_files(config)

@@ -15,6 +15,8 @@ from pyramid.threadlocal import RequestContext
 from sevres_familles.web.evolution import evolve
 from sevres_familles.web.root import DatabaseNotReady, Portal
 from sevres_familles.web.settings import OWN_SECRETS, make_secrets, read_settings
+from sevres_familles.web.theme import faults_of, measure, sheets_of
+from sevres_familles.web.town import read_town
 
 log = logging.getLogger(__name__)
 
@@ -87,3 +89,15 @@ def init() -> None:
     with opened(arguments.ini) as request:
         done = prepare_database(request.registry)
     print(f"Base prête ({len(done)} étape(s) exécutée(s)).")
+
+
+def theme() -> None:
+    """Check the town's pictures and the contrast of its colours (``sevres-theme INI``)."""
+    arguments = parser(theme.__doc__).parse_args()
+    town = read_town(read_settings(get_appsettings(arguments.ini)).town_file)
+    measures = measure(sheets_of(town))
+    faults = faults_of(town)
+    least = min(measures, key=lambda each: each.ratio / each.pair.needed)
+    print(f"{town.title} : {len(measures)} contrastes mesurés, le plus faible étant {least}.")
+    print("\n".join(f"À CORRIGER : {fault}" for fault in faults) or "Tout se lit.")
+    sys.exit(1 if faults else 0)
