@@ -17,6 +17,8 @@ export PYTHONWARNINGS := ignore:pkg_resources is deprecated as an API:UserWarnin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin
+# Each file of tests goes whole to one of a few processes, so that what its tests share is made once.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: serve test check bench browser
 
@@ -36,7 +38,7 @@ demo-data:
 	@touch $(VAR)/demo-loaded
 
 test: .venv/for-tests browser
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 check: .venv/for-tests browser
 	$(BIN)/ruff format --check .
@@ -44,7 +46,7 @@ check: .venv/for-tests browser
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run $(PYTEST)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
