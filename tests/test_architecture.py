@@ -18,7 +18,9 @@ PACKAGE = ROOT / "sevres_familles"
 #: Folders of templates that are no area's: what stands around pages, forms, errors, mails, documents.
 SHARED_TEMPLATES = {"frame", "forms", "errors", "mail", "documents"}
 #: Folders of the package that are no area.
-BESIDE_AREAS = {"domain", "sandbox", "demo"}
+BESIDE_AREAS = {"domain", "sandbox", "demo", "backup"}
+#: Folders of tests that are about no one area: a browser's journeys, storages, faults, a host application, production.
+ACROSS_AREAS = {"journeys", "storage", "faults", "host", "production"}
 VAGUE = {"utils", "util", "helpers", "common", "misc", "base", "manager"}
 
 
@@ -121,7 +123,7 @@ def test_no_module_has_a_name_that_says_nothing():
 def test_no_test_module_of_an_area_stands_elsewhere():
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
 
-    assert folders - {"journeys"} == {*AREAS, "domain", "sandbox"} | (folders & {"demo"})
+    assert folders - ACROSS_AREAS == {*AREAS, "domain", "sandbox"} | (folders & BESIDE_AREAS)
 
 
 def test_templates_stand_in_the_folder_of_their_area():
