@@ -13,6 +13,7 @@ RUN = [
     "eopayment",
     "nh3",
     "persistent",
+    "prometheus_client",
     "psycopg2-binary",
     "pyrage",
     "pyramid",
@@ -47,6 +48,7 @@ TEST = [
     "pytest",
     "pytest-xdist",
     "ruff",
+    "trustme",
     "types-requests",
     "types-setuptools",
     "types-tqdm",
@@ -75,6 +77,7 @@ setup(
         "console_scripts": [
             "sevres-init = sevres_familles.web.scripts:init",
             "sevres-import = sevres_familles.regies.exchange.command:main",
+            "sevres-print = sevres_familles.regies.printing.command:main",
             "sevres-demo = sevres_familles.demo.command:main",
             "sevres-password = sevres_familles.identity.scripts:issue_password",
             "sevres-ask = sevres_familles.payments.scripts:ask",

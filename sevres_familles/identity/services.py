@@ -11,7 +11,13 @@ from typing import Any
 from sevres_familles.domain.references import is_printed_password, random_printed_password, squeeze
 from sevres_familles.identity.directory import PersonalWord
 from sevres_familles.identity.emails import EmailIndex, canonical
-from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked, ResetLink
+from sevres_familles.identity.events import (
+    EmailConfirmationAsked,
+    EmailReplaced,
+    PasswordChanged,
+    ResetAsked,
+    ResetLink,
+)
 from sevres_familles.identity.passwords import Fault, Passwords, faults_of
 from sevres_familles.identity.resources import DECOYS, Credentials, PrintedPassword, Scope, SentLink
 from sevres_familles.identity.throttle import MAILING, Attempts, Gate, Limit, key_for
@@ -38,10 +44,12 @@ def credentials_of(portal: Any, code: str) -> Credentials:
     return credentials
 
 
-def attempts(portal: Any, registry: Any, *, address: str, code: str, at: datetime) -> Attempts:
-    """Meet the throttle as an address that tries a code."""
+def attempts(
+    portal: Any, registry: Any, *, address: str, code: str, at: datetime, device: str | None = None
+) -> Attempts:
+    """Meet the throttle as an address that tries a code, from a device that the family is known by or not."""
     secret = registry.settings_of_portal.secret("tokens.key")
-    return Attempts(portal.stores["throttle"], secret, address=address, account=code, now=at)
+    return Attempts(portal.stores["throttle"], secret, address=address, account=code, now=at, device=device)
 
 
 def gate(portal: Any, registry: Any, limit: Limit, at: datetime, *what: str) -> Gate:
@@ -103,6 +111,24 @@ def issue_printed_password(portal: Any, registry: Any, code: str, at: datetime, 
     return drawn
 
 
+def wants_printed_password(portal: Any, code: str) -> bool:
+    """Tell whether a family has no password of its own yet."""
+    credentials: Credentials | None = portal.stores["credentials"].get(code)
+    return credentials is None or credentials.password is None
+
+
+def activate_printed_password(portal: Any, registry: Any, code: str, hashed: str, at: datetime) -> bool:
+    """Let a password that was drawn and hashed before open the choice of an own one, and tell whether it does.
+
+    Its life begins now, and the one before it is dead.  A family that has its own password by now keeps that alone,
+    and one that left gets none.
+    """
+    if not registry.directory.exists(portal, code) or not wants_printed_password(portal, code):
+        return False
+    credentials_of(portal, code).printed = PrintedPassword(hashed, at)
+    return True
+
+
 def faults_of_password(portal: Any, registry: Any, code: str, password: str) -> list[Fault]:
     """Find the rules that a new password of a family breaks."""
     words = [
@@ -147,8 +173,8 @@ def can_be_written_to(portal: Any, code: str) -> bool:
 def codes_with_email(portal: Any, registry: Any, email: str) -> Iterator[str]:
     """Find the families that use an address, in their record or confirmed."""
     index: EmailIndex = portal.stores["emails"]
-    key = registry.settings_of_portal.secret("tokens.key")
-    return index.codes(key, email, lambda code: emails_of(portal, registry, code))
+    keys = registry.settings_of_portal.secrets("tokens.key")
+    return index.codes(keys, email, lambda code: emails_of(portal, registry, code))
 
 
 def ask_reset(portal: Any, registry: Any, email: str, at: datetime) -> None:
@@ -184,7 +210,7 @@ def ask_confirmation(portal: Any, registry: Any, code: str, email: str, at: date
 def _new_link(
     registry: Any, purpose: Purpose, credentials: Credentials, email: str, at: datetime
 ) -> tuple[str, SentLink]:
-    nonce = new_nonce()
+    nonce = new_nonce(registry.settings_of_portal)
     token = token_for(registry.settings_of_portal, purpose, credentials.code, nonce)
     return nonce, SentLink(digest(token), email, at, credentials.password_digest)
 
@@ -219,12 +245,15 @@ def _is_alive(link: SentLink | None, token: str, at: datetime, life: Any) -> boo
 
 
 def confirm_email(portal: Any, registry: Any, code: str, token: str, at: datetime) -> str:
-    """Confirm the address that a link was sent to, and give it.
+    """Confirm the address that a link was sent to, and give it.  The one written to before is told, if it is another.
 
     :raises DeadLink: when the link does not do that.
     """
     credentials = check_confirmation(portal, registry, code, token, at)
     email: str = credentials.confirmation.email  # type: ignore[union-attr]
+    before = mail_address(portal, registry, code)
+    if before is not None and canonical(before) != canonical(email):
+        registry.notify(EmailReplaced(portal=portal, code=code, email=before, at=at))
     credentials.email, credentials.confirmation = email, None
     portal.stores["emails"].note(registry.settings_of_portal.secret("tokens.key"), code, [email])
     return email

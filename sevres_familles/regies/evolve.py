@@ -3,6 +3,7 @@
 from typing import Any
 
 from sevres_familles.regies.exchange.resources import Imports
+from sevres_familles.regies.printing.resources import Printing
 from sevres_familles.regies.resources import Regie, Regies
 from sevres_familles.web.root import Portal
 
@@ -19,4 +20,9 @@ def add_imports(portal: Portal, registry: Any) -> None:
     portal.stores["imports"] = Imports()
 
 
-STEPS = (add_regies, add_imports)
+def add_printing(portal: Portal, registry: Any) -> None:
+    """Make the store of print runs."""
+    portal.stores["printing"] = Printing()
+
+
+STEPS = (add_regies, add_imports, add_printing)
