@@ -1,0 +1,1 @@
+"""Faults: what the portal goes through, and what is left of the books."""

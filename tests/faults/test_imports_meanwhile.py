@@ -1,0 +1,1 @@
+"""F14: billing files come in, right and wrong ones, while families read and pay."""

@@ -1,0 +1,1 @@
+"""F8: the bank tells one thing a hundred times at once, or a hundred things, to four workers."""
