@@ -111,7 +111,7 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
     with stored() as portal:
         rich.store_rich_town(portal, registry)
         files = (ImportedFile("familles.csv", "0" * 64, "familles", 3),)
-        report = ImportReport(1, NOW, files=files, families={"new": 3}, invoices={}, balances={})
+        report = ImportReport(1, NOW, files=files, families={"new": 3}, invoices={}, balances={}, booked={})
         portal.stores["imports"].touch(0, ["26719"])
         portal.stores["imports"].finish(report)
         portal.stores["imports"].touch(1, ["26719"])

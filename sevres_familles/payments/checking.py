@@ -5,15 +5,20 @@ Reads everything, writes nothing, in memory that does not grow: it can run while
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sevres_familles.domain.ledger import BrokenChain, Entry, EntryKind, LedgerAccount, check_chain
+from sevres_familles.domain import french
+from sevres_familles.domain.ledger import BrokenChain, Entry, EntryKind, LedgerAccount, balance, check_chain
 from sevres_familles.domain.money import ZERO, Money, total
 from sevres_familles.domain.payment import net
 from sevres_familles.payments.records import Alert, Unclassified
 from sevres_familles.payments.resources import Payment
+from sevres_familles.regies.exchange.resources import lot_of
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
 from sevres_familles.web.root import Portal
+from sevres_familles.web.sealing import DamagedRecord
+from sevres_familles.web.soundness import storage_faults
 
 #: How many families or payments are looked at before memory is given back.
 _BATCH = 500
@@ -31,9 +36,13 @@ class Findings(NamedTuple):
 
 
 def verify_portal(portal: Portal) -> Findings:
-    """Verify the whole portal."""
+    """Verify the whole portal: its books, and the records that they are stored in."""
     count: Counter[str] = Counter()
-    faults = [*_account_faults(portal, count), *_payment_faults(portal, count), *_receipt_faults(portal)]
+    faults = list(storage_faults(portal._p_jar))
+    try:
+        faults += _book_faults(portal, count)
+    except DamagedRecord as damage:
+        faults.append(f"la lecture s’est arrêtée là ({damage})")
     return Findings(
         count["accounts"],
         count["entries"],
@@ -44,6 +53,14 @@ def verify_portal(portal: Portal) -> Findings:
     )
 
 
+def _book_faults(portal: Portal, count: Counter[str]) -> Iterator[str]:
+    billed = Billed()
+    yield from _account_faults(portal, count, billed)
+    yield from _lot_faults(portal, billed)
+    yield from _payment_faults(portal, count)
+    yield from _receipt_faults(portal)
+
+
 def _in_batches(portal: Portal, nodes: Iterable[Any]) -> Iterator[Any]:
     for number, node in enumerate(nodes, start=1):
         yield node
@@ -51,13 +68,15 @@ def _in_batches(portal: Portal, nodes: Iterable[Any]) -> Iterator[Any]:
             portal._p_jar.cacheGC()
 
 
-def _account_faults(portal: Portal, count: Counter[str]) -> Iterator[str]:
+def _account_faults(portal: Portal, count: Counter[str], billed: "Billed") -> Iterator[str]:
     for family in _in_batches(portal, portal["familles"].values()):
         for account in accounts_of(family):
             count["accounts"] += 1
             entries = account.entries()
             count["entries"] += len(entries)
+            billed.add(account)
             name = f"compte {family.code}/{account.__name__}"
+            yield from (f"{name} : {fault}" for fault in _stray_faults(portal, account))
             yield from (f"{name} : {fault}" for fault in account_faults(account, entries))
 
 
@@ -76,6 +95,50 @@ def account_faults(account: FamilyAccount, entries: tuple[Entry, ...]) -> Iterat
         cents = owed.pop(invoice.__name__ or "", 0)
         yield from invoice_faults(invoice, Money(cents))
     yield from (f"écriture sans facture {name}" for name, cents in owed.items() if cents)
+
+
+class Billed:
+    """What billing journals hold of each lot and régie: how many entries, and their sum in cents.
+
+    ``sealed_until`` is the moment of the last entry that a purge has sealed: lots until then are no longer whole.
+    """
+
+    def __init__(self) -> None:
+        self.entries: Counter[tuple[int, str]] = Counter()
+        self.cents: Counter[tuple[int, str]] = Counter()
+        self.sealed_until: datetime | None = None
+
+    def add(self, account: FamilyAccount) -> None:
+        """Add the entries of an account that count."""
+        name = account.__name__ or ""
+        for entry in account.billing.counted(account.lots):
+            lot = lot_of(entry.draft.document)
+            self.entries[lot, name] += 1
+            self.cents[lot, name] += balance((entry,)).cents
+        opening = account.billing.opening
+        if opening is not None:
+            self.sealed_until = max(self.sealed_until or opening.until, opening.until)
+
+
+def _lot_faults(portal: Portal, billed: Billed) -> Iterator[str]:
+    """Verify what each import booked: an account that fell back to what it was before contradicts nothing else."""
+    for lot, report in portal.stores["imports"].reports.items():
+        if billed.sealed_until is not None and report.at <= billed.sealed_until:
+            continue
+        for regie, (entries, cents) in report.booked.items():
+            found = billed.entries[lot, regie], billed.cents[lot, regie]
+            if found != (entries, cents):
+                yield (
+                    f"lot {lot}, régie {regie} : {french.plural(found[0], 'écriture')} pour {Money(found[1])}, "
+                    f"{entries} pour {Money(cents)} à l’import"
+                )
+
+
+def _stray_faults(portal: Portal, account: FamilyAccount) -> Iterator[str]:
+    """Verify that every payment of the ledger is known: one that is gone contradicts nothing else."""
+    entries = account.cash.entries if account.cash is not None else ()
+    references = {entry.draft.document.partition(" ")[0] for entry in entries}
+    yield from (f"paiement {each} inconnu" for each in sorted(references) if each not in portal["paiements"])
 
 
 def invoice_faults(invoice: Invoice, owed: Money) -> Iterator[str]:

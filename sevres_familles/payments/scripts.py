@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sqlite3
 import sys
 import threading
 
@@ -13,6 +14,7 @@ from sevres_familles.payments.checking import Findings, verify_portal
 from sevres_familles.payments.retention import purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
+from sevres_familles.web.sealing import DamagedRecord
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +41,29 @@ def ask() -> None:
 
 
 def verify() -> None:
-    """Verify the books: chains, sums, alerts; the last line says it all (``sevres-verify INI``)."""
-    arguments = parser(verify.__doc__).parse_args()
-    with opened(arguments.ini) as request:
+    """Verify books and database, and answer in one line (``sevres-verify INI``); its status is 1 on a fault."""
+    options = parser(verify.__doc__)
+    options.add_argument("--details", action="store_true", help="nomme chaque anomalie, alerte et recette à classer")
+    arguments = options.parse_args()
+    try:
+        findings = _findings(arguments.ini)
+    except (DamagedRecord, sqlite3.DatabaseError) as damage:
+        print(f"La base ne se lit pas : {damage}.")
+        sys.exit(1)
+    lines = report(findings)
+    print("\n".join(lines if arguments.details else lines[-1:]))
+    sys.exit(1 if findings.faults else 0)
+
+
+def _findings(ini: str) -> Findings:
+    with opened(ini) as request:
         manager = transaction.TransactionManager(explicit=True)
         connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
         try:
             with manager:
-                findings = verify_portal(portal_in(connection.root(), request.registry))
+                return verify_portal(portal_in(connection.root(), request.registry))
         finally:
             connection.close()
-    print("\n".join(report(findings)))
-    sys.exit(1 if findings.faults else 0)
 
 
 def purge_portal() -> None:

@@ -41,7 +41,8 @@ def test_verifying_a_new_portal_ends_in_one_line(tmp_path):
     done = run("sevres-verify", "development.ini", folder=tmp_path)
 
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].startswith("Vérifié : 0 compte")
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("Vérifié : 0 compte")
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path):

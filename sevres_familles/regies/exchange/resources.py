@@ -1,11 +1,23 @@
 """What is kept of imports: the report of each published lot, and what the one under way has touched."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from BTrees.IOBTree import IOBTree
 from persistent import Persistent
 from persistent.list import PersistentList
+
+
+def lot_document(lot: int, name: str) -> str:
+    """Name the document of an entry that an import wrote: its lot and its file."""
+    return f"lot {lot}, {name}"
+
+
+def lot_of(document: str) -> int:
+    """Give the lot of such a document."""
+    return int(document.partition(",")[0].removeprefix("lot "))
 
 
 class ImportedFile(NamedTuple):
@@ -21,8 +33,11 @@ class ImportReport(Persistent):
     """What a published lot brought, for the back office.
 
     ``families`` and each régie of ``invoices`` and ``balances`` are counts and sums in cents, by the names of
-    `comparing.Tally`; ``at`` is when the import began, in UTC.
+    `comparing.Tally`; ``booked`` is how many entries it wrote for each régie, and their sum; ``at`` is when the import
+    began, in UTC.
     """
+
+    booked: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -33,6 +48,7 @@ class ImportReport(Persistent):
         families: dict[str, int],
         invoices: dict[str, dict[str, int]],
         balances: dict[str, dict[str, int]],
+        booked: dict[str, tuple[int, int]],
     ) -> None:
         self.lot = lot
         self.at = at
@@ -40,6 +56,7 @@ class ImportReport(Persistent):
         self.families = families
         self.invoices = invoices
         self.balances = balances
+        self.booked = booked
 
 
 class Imports(Persistent):

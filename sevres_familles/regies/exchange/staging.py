@@ -6,6 +6,7 @@ touches (`resources.Imports.touched`), so a run that dies leaves a list of what 
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -22,7 +23,7 @@ from sevres_familles.families.resources import Families, Family
 from sevres_familles.identity.emails import lines_of
 from sevres_familles.regies.exchange.comparing import AccountChanges, Changes, Comparison, Dossier, dossiers
 from sevres_familles.regies.exchange.faults import Faults
-from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport, Imports
+from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport, Imports, lot_document
 from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import Regie, accounts_for_import
 from sevres_familles.web.root import Portal
@@ -38,6 +39,26 @@ Progress = Callable[[int], Any]
 
 class FaultsMeanwhile(Exception):
     """What was checked is no longer so: another hand wrote to the database.  Nothing shows."""
+
+
+class Booked:
+    """What was written to the journals of each régie: how many entries, and their sum in cents."""
+
+    def __init__(self) -> None:
+        self.entries: Counter[str] = Counter()
+        self.cents: Counter[str] = Counter()
+
+    def note(self, regie: str, drafts: Sequence[Draft]) -> None:
+        """Note the entries of an account."""
+        self.entries[regie] += len(drafts)
+        self.cents[regie] += sum(
+            draft.amount.cents if draft.debit == LedgerAccount.FAMILY else -draft.amount.cents for draft in drafts
+        )
+
+    def add(self, other: "Booked") -> None:
+        """Add what another transaction wrote."""
+        self.entries.update(other.entries)
+        self.cents.update(other.cents)
 
 
 class Import(NamedTuple):
@@ -59,32 +80,35 @@ class Import(NamedTuple):
         lot: int = attempt(self.tm, self.portal.stores["lots"].give)
         # Its tallies count the attempts; those of the comparison before are told.
         comparison = Comparison(self.portal, self.workspace, self.comparison.files, Faults())
+        booked = Booked()
         for number, batch in enumerate(_batches(dossiers(self.workspace, "planned"))):
-            addresses = attempt(self.tm, lambda: self._stage_batch(lot, number, batch, comparison))  # noqa: B023 - run at once
+            addresses, more = attempt(self.tm, lambda: self._stage_batch(lot, number, batch, comparison))  # noqa: B023 - run at once
             for line in addresses:
                 self.workspace.add("addresses", line)
+            booked.add(more)
             progress(len(batch))
         self._note_addresses()
-        attempt(self.tm, lambda: self._publish(lot))
+        attempt(self.tm, lambda: self._publish(lot, booked))
         return lot
 
     def _stage_batch(
         self, lot: int, number: int, batch: Sequence[Dossier], comparison: Comparison
-    ) -> list[tuple[bytes, str]]:
-        """Stage some families, and give the lines that the index of addresses is to have for them."""
+    ) -> tuple[list[tuple[bytes, str]], Booked]:
+        """Stage some families; give the lines that the index of addresses is to have for them, and what was booked."""
         addresses: list[tuple[bytes, str]] = []
+        booked = Booked()
         imports: Imports = self.portal.stores["imports"]
         imports.touch(number, [dossier.code for dossier in batch])
         for dossier in batch:
             changes = comparison.changes_of(dossier)
             if comparison.faults:
                 raise FaultsMeanwhile(comparison.faults.report())
-            self._stage(lot, dossier.code, changes)
+            self._stage(lot, dossier.code, changes, booked)
             if changes.record is not None:
                 addresses += lines_of(self.key, dossier.code, dossier.emails.split())
-        return addresses
+        return addresses, booked
 
-    def _stage(self, lot: int, code: str, changes: Changes) -> None:
+    def _stage(self, lot: int, code: str, changes: Changes, booked: Booked) -> None:
         families: Families = self.portal["familles"]
         family: Family | None = families.staged(code)
         if family is None:
@@ -92,9 +116,9 @@ class Import(NamedTuple):
         if changes.record is not None:
             family.stage_packed(lot, changes.record)
         for regie, account_changes in changes.accounts.items():
-            self._stage_account(lot, family, self.portal["regies"][regie], account_changes)
+            self._stage_account(lot, family, self.portal["regies"][regie], account_changes, booked)
 
-    def _stage_account(self, lot: int, family: Family, regie: Regie, changes: AccountChanges) -> None:
+    def _stage_account(self, lot: int, family: Family, regie: Regie, changes: AccountChanges, booked: Booked) -> None:
         account = accounts_for_import(family).open(regie, lot, self.portal.stores["lots"])
         drafts: list[Draft] = []
         account.put_invoices({new.name: (new.facts, new.figures, lot) for new in changes.invoices})
@@ -109,11 +133,12 @@ class Import(NamedTuple):
             drafts += self._drafts(EntryKind.BILLING_CHANGE, difference.cents, name, self._document(lot, file))
         if drafts:
             account.billing.stage(lot, *drafts)
+            booked.note(regie.__name__ or "", drafts)
         if changes.balance is not None:
             account.stage_balance(lot, *changes.balance)
 
     def _document(self, lot: int, file: int) -> str:
-        return f"lot {lot}, {self.files[file].name}"
+        return lot_document(lot, self.files[file].name)
 
     def _drafts(self, kind: EntryKind, cents: int, invoice: str, document: str) -> Iterator[Draft]:
         """Write what the family owes more, or less; nothing when it owes the same."""
@@ -130,7 +155,7 @@ class Import(NamedTuple):
         while some := list(islice(lines, _ADDRESSES_AT_ONCE)):
             attempt(self.tm, lambda: self.portal.stores["emails"].note_lines(some))
 
-    def _publish(self, lot: int) -> None:
+    def _publish(self, lot: int, booked: Booked) -> None:
         comparison = self.comparison
         report = ImportReport(
             lot,
@@ -139,6 +164,7 @@ class Import(NamedTuple):
             families=asdict(comparison.families),
             invoices={regie: asdict(tally) for regie, tally in comparison.invoices.items()},
             balances={regie: asdict(tally) for regie, tally in comparison.balances.items()},
+            booked={regie: (count, booked.cents[regie]) for regie, count in booked.entries.items()},
         )
         self.portal.stores["imports"].finish(report)
         self.portal.stores["lots"].publish(lot)

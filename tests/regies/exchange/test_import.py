@@ -298,7 +298,7 @@ class TestOurPayments:
 class TestStaging:
     def test_nothing_shows_before_publication(self, folder, stored, monkeypatch):
         folder.take(**CANTEEN)
-        monkeypatch.setattr(staging.Import, "_publish", lambda self, lot: self.tm.doom())
+        monkeypatch.setattr(staging.Import, "_publish", lambda self, *_: self.tm.doom())
 
         with pytest.raises(transaction.interfaces.DoomedTransaction):
             folder.take(
@@ -336,8 +336,8 @@ class TestStaging:
         folder.take(**CANTEEN)
         stage, met = staging.Import._stage, []
 
-        def paid_meanwhile(self, lot, code, changes):
-            stage(self, lot, code, changes)
+        def paid_meanwhile(self, lot, code, *changes):
+            stage(self, lot, code, *changes)
             if not met:
                 met.append(code)
                 with stored() as portal:
