@@ -9,10 +9,16 @@ import pickle
 from datetime import date
 from typing import Any
 
+from sevres_familles.domain.money import Money
+from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.payments.gateways.port import JournalKind
+from sevres_familles.payments.journals.resources import Absent, Judged, KeptJournal, Report, Verdict
+from sevres_familles.payments.suspense import hold
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport
 from tests import rich
 from tests.conftest import NOW
 from tests.identity.helpers import sign_in
+from tests.payments.making import evidence
 
 STORED = {
     "sevres_familles.content.resources:Folder",
@@ -45,6 +51,12 @@ STORED = {
     "sevres_familles.notifications.resources:Outbox",
     "sevres_familles.payments.gateways.port:BankForm",
     "sevres_familles.payments.gateways.port:BankOrder",
+    "sevres_familles.payments.gateways.port:JournalKind",
+    "sevres_familles.payments.journals.resources:Absent",
+    "sevres_familles.payments.journals.resources:Judged",
+    "sevres_familles.payments.journals.resources:KeptJournal",
+    "sevres_familles.payments.journals.resources:Report",
+    "sevres_familles.payments.journals.resources:Verdict",
     "sevres_familles.payments.records:Alert",
     "sevres_familles.payments.records:Unclassified",
     "sevres_familles.payments.resources:Moment",
@@ -53,6 +65,9 @@ STORED = {
     "sevres_familles.payments.resources:Payment",
     "sevres_familles.payments.resources:Payments",
     "sevres_familles.payments.resources:Receipt",
+    "sevres_familles.payments.resources:Unmatched",
+    "sevres_familles.payments.suspense:LostOrder",
+    "sevres_familles.payments.suspense:Suspense",
     "sevres_familles.regies.exchange.resources:ImportReport",
     "sevres_familles.regies.exchange.resources:Imports",
     "sevres_familles.regies.resources:FamilyAccount",
@@ -116,10 +131,19 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
         portal.stores["imports"].finish(report)
         portal.stores["imports"].touch(1, ["26719"])
         portal["regies"]["scolaire"].next_receipt_number(date(2027, 1, 1).year)
+        _store_journal(portal)
     sign_in(browser)
     with stored() as portal:
         key = next(iter(portal.stores["outbox"].waiting))
         portal.stores["outbox"].mark_sent(key, NOW)
+
+
+def _store_journal(portal: Any) -> None:
+    judged = (Judged(3, "P-1", Money(6000), Verdict.UNKNOWN),)
+    absent = (Absent("P-2", "u2", NOW),)
+    told = Report("JT.csv", "0" * 64, "systempay", JournalKind.TRANSACTIONS, NOW.date(), NOW, (), judged, absent)
+    portal.stores["journals"][told.sha256] = KeptJournal(b"TITRE", told)
+    hold(portal, "systempay", "P-1", evidence(EvidenceKind.AUTHORISED, transaction="u-lost"))
 
 
 def test_names_of_stored_classes_are_those_that_are_written_here(stored, registry, browser):

@@ -183,6 +183,11 @@ _GIVEN_BACK = {
 }
 
 
+def entry_kind_of(evidence: Evidence) -> EntryKind | None:
+    """Tell which kind of money movement evidence shows, if any."""
+    return EntryKind.PAYMENT if evidence.kind in _TAKEN else _GIVEN_BACK.get(evidence.kind)
+
+
 def money_facts(evidence: Iterable[Evidence]) -> frozenset[MoneyFact]:
     """Tell what money moved, from all the evidence of a payment, in whatever order it came.
 

@@ -23,4 +23,11 @@ def add_purges(portal: Portal, registry: Any) -> None:
     portal.stores["purges"] = OOBTree()
 
 
-STEPS = (add_payments, add_purges)
+def add_journals(portal: Portal, registry: Any) -> None:
+    """Make the store of the banks' journals, by hash, the suspense accounts, and the list of what no journal showed."""
+    portal.stores["journals"] = OOBTree()
+    portal.stores["suspense"] = OOBTree()
+    portal["paiements"].unmatched = OOBTree()
+
+
+STEPS = (add_payments, add_purges, add_journals)

@@ -21,7 +21,10 @@ class Alert(NamedTuple):
 
 
 class Unclassified(NamedTuple):
-    """Money of the bank that no invoice could take (requirements D5)."""
+    """Money of the bank that no invoice could take (requirements D5).
+
+    ``regie`` and ``family`` are empty when the payment itself is not known (`suspense`).
+    """
 
     at: datetime
     reference: str
@@ -31,10 +34,9 @@ class Unclassified(NamedTuple):
     transaction: str
 
 
-def raise_alert(portal: Portal, payment: Payment | None, text: str, at: datetime) -> None:
-    """Write an alert."""
-    reference = payment.reference if payment is not None else ""
-    portal.stores["alerts"][_key(at)] = Alert(at, reference, text)
+def raise_alert(portal: Portal, payment: Payment | None, text: str, at: datetime, *, reference: str = "") -> None:
+    """Write an alert; ``reference`` is that of an order whose payment is not known."""
+    portal.stores["alerts"][_key(at)] = Alert(at, payment.reference if payment is not None else reference, text)
 
 
 def set_aside(portal: Portal, payment: Payment, amount: Money, transaction: str, at: datetime) -> None:
@@ -43,6 +45,12 @@ def set_aside(portal: Portal, payment: Payment, amount: Money, transaction: str,
     record = Unclassified(at, payment.reference, regie, payment.family_code, amount, transaction)
     portal.stores["unclassified"][_key(at)] = record
     raise_alert(portal, payment, f"{amount} en recettes à classer", at)
+
+
+def set_aside_unknown(portal: Portal, reference: str, amount: Money, transaction: str, at: datetime) -> None:
+    """Write money of an order whose payment is not known to *recettes à classer*, and an alert."""
+    portal.stores["unclassified"][_key(at)] = Unclassified(at, reference, "", "", amount, transaction)
+    raise_alert(portal, None, f"{amount} d’un paiement inconnu en recettes à classer", at, reference=reference)
 
 
 def _key(at: datetime) -> tuple[str, str]:

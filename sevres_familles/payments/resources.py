@@ -36,6 +36,14 @@ class Receipt(NamedTuple):
     unclassified: Money
 
 
+class Unmatched(NamedTuple):
+    """Money that we booked and that no journal of the bank has shown yet; ``is_told`` once staff were alerted."""
+
+    reference: str
+    at: datetime
+    is_told: bool
+
+
 class Moment(NamedTuple):
     """A step of a payment's story, as it is told to people."""
 
@@ -52,6 +60,8 @@ class Payment(Node):
 
     #: Whether staff were told that the bank keeps it pending.
     long_pending: bool = False
+    #: The operations, by the bank's identifier, that its journals have shown for the sum that we booked.
+    reconciled: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -127,7 +137,8 @@ class Payments(Container):
 
     ``to_ask`` says when the bank is to be asked about which; ``of_family`` lists the payments of each family, oldest
     first; ``bank_orders`` keeps the bank's transaction numbers, used once a day each; ``transactions`` tells which
-    payment each operation of the bank is about, by the bank's own identifier (requirements R2).
+    payment each operation of the bank is about, by the bank's own identifier (requirements R2); ``unmatched`` lists, by
+    the same identifier, the money that no journal has shown yet (requirements R6).
     """
 
     __acl__ = ((Allow, Everyone, (Permission.NOTIFICATION_RECEIVE,)), DENY_ALL)
@@ -138,6 +149,7 @@ class Payments(Container):
         self.of_family: OOBTree = OOBTree()
         self.bank_orders: OOBTree = OOBTree()
         self.transactions: OOBTree = OOBTree()
+        self.unmatched: OOBTree = OOBTree()
         self.doors: NotificationDoors | None = None
 
     def __getitem__(self, name: str) -> Any:
@@ -175,6 +187,7 @@ class Payments(Container):
         for evidence in payment.evidence:
             if self.transactions.get(evidence.transaction) == reference:
                 del self.transactions[evidence.transaction]
+                self.unmatched.pop(evidence.transaction, None)
         self.to_ask.pop(reference, None)
         self.remove(reference)
 

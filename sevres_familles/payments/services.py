@@ -1,7 +1,8 @@
 """Acts on payments: open one, apply what the bank says, book the money.
 
-Each is called in one transaction.  `apply` is the only way money enters the ledger; notifications, answers of the bank
-and journals all come through it, and it gives the same amounts whatever the order and repetition of what it is given.
+Each is called in one transaction.  `apply` is the only way money enters the accounts of families; notifications,
+answers of the bank and journals all come through it, and it gives the same amounts whatever the order and repetition of
+what it is given.  Money whose payment is not known goes through `suspense.hold`, by the same rules.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from sevres_familles.domain.payment import (
     PaymentState,
     Share,
     allocate,
+    entry_kind_of,
     money_facts,
     take_back,
 )
@@ -30,7 +32,7 @@ from sevres_familles.domain.references import random_payment_reference
 from sevres_familles.payments.events import ReceiptIssued
 from sevres_familles.payments.gateways.port import Departure, PaymentGateway
 from sevres_familles.payments.records import raise_alert, set_aside
-from sevres_familles.payments.resources import Payment, Payments, Receipt, bank_order_key
+from sevres_familles.payments.resources import Payment, Payments, Receipt, Unmatched, bank_order_key
 from sevres_familles.regies.resources import FamilyAccount, Invoice
 from sevres_familles.web.root import Portal
 
@@ -152,6 +154,16 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
     return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
 
 
+def reconcile(payments: Payments, payment: Payment, transaction: str, at: datetime) -> None:
+    """Note that a journal of the bank shows money as we booked it; a payment ends when all it took was shown."""
+    payments.unmatched.pop(transaction, None)
+    if transaction in payment.reconciled:
+        return
+    payment.reconciled |= {transaction}
+    if payment.is_paid and {fact.transaction for fact in payment.posted if fact.takes} <= payment.reconciled:
+        payment.move(PaymentState.RECONCILED, at)
+
+
 def _is_about(payments: Payments, payment: Payment, evidence: Evidence) -> bool:
     """Tie an operation of the bank to its payment, once and for all; false when it is tied to another."""
     if not evidence.transaction:
@@ -196,22 +208,24 @@ def release(portal: Portal, payment: Payment) -> None:
 
 
 def _book_what_is_not(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> None:
-    booked = {(fact.kind, fact.transaction): fact for fact in payment.posted}
+    booked = {(fact.kind, fact.transaction): fact.amount for fact in payment.posted}
+    kind = entry_kind_of(evidence)
+    shown = booked.get((kind, evidence.transaction)) if kind is not None else None
+    if shown is not None and shown != evidence.amount and evidence.kind is not EvidenceKind.VOIDED:
+        raise_alert(portal, payment, "deux montants pour la même opération de la banque", evidence.at)
     for fact in sorted(money_facts(payment.evidence), key=lambda fact: (not fact.takes, fact.kind, fact.transaction)):
-        known = booked.get((fact.kind, fact.transaction))
-        if known is None:
+        if (fact.kind, fact.transaction) not in booked:
             payment.posted |= {fact}
             if fact.takes:
                 _take(portal, registry, payment, fact, evidence)
             else:
                 _give_back(portal, payment, fact, evidence.at)
-        elif known != fact:
-            raise_alert(portal, payment, "deux montants pour la même opération de la banque", evidence.at)
 
 
 def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evidence: Evidence) -> None:
     """Book money that came in: on the invoices it was meant for, the rest to *recettes à classer*."""
     first = not payment.receipts
+    portal["paiements"].unmatched[fact.transaction] = Unmatched(payment.reference, evidence.at, is_told=False)
     meant = [Share(share.invoice, share.amount - payment.held.get(share.invoice, ZERO)) for share in payment.shares]
     room = {share.invoice: room_on(payment.account, share.invoice) for share in meant}
     allocation = allocate(fact.amount, meant, room, payment.unclassified)

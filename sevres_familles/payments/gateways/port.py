@@ -1,6 +1,7 @@
 """What a payment gateway can do, whatever the bank."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from sevres_familles.domain.money import Money
@@ -51,6 +52,44 @@ class BankUnreachable(Exception):
     """The bank did not answer, or not in its own terms: nothing is known, ask again later."""
 
 
+class JournalKind(StrEnum):
+    """Which journal of the bank: every operation of a day, or the impayés."""
+
+    TRANSACTIONS = "JT"
+    CHARGEBACKS = "JRI"
+
+
+class JournalRow(NamedTuple):
+    """One row of a journal: its line in the file, the order it names, and what it shows."""
+
+    line: int
+    reference: str
+    evidence: Evidence
+
+
+class BankJournal(NamedTuple):
+    """A journal that could be read whole; ``day`` is the day that it tells of."""
+
+    kind: JournalKind
+    day: date
+    rows: tuple[JournalRow, ...]
+
+
+class JournalFault(NamedTuple):
+    """What keeps a journal from being read; ``line`` is 0 for the file as a whole."""
+
+    line: int
+    text: str
+
+
+class UnreadableJournal(Exception):
+    """A journal has faults: all are told, and nothing of it is taken."""
+
+    def __init__(self, faults: tuple[JournalFault, ...]) -> None:
+        super().__init__("; ".join(f"{fault.line}: {fault.text}" for fault in faults))
+        self.faults = faults
+
+
 class PaymentGateway(Protocol):
     """A bank, as payments see it."""
 
@@ -74,5 +113,12 @@ class PaymentGateway(Protocol):
         """Ask the bank what it knows of a payment; empty when it knows nothing.
 
         :raises BankUnreachable: when it does not answer clearly.
+        """
+        ...
+
+    def read_journal(self, content: bytes, *, at: datetime) -> BankJournal:
+        """Read a journal of the bank.
+
+        :raises UnreadableJournal: naming every fault, with its line.
         """
         ...

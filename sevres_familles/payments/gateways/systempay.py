@@ -19,35 +19,19 @@ from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import Channel, Evidence, EvidenceKind
 from sevres_familles.payments.gateways.port import (
     BankForm,
+    BankJournal,
     BankOrder,
     BankUnreachable,
     Departure,
     NotAuthentic,
     Notice,
 )
+from sevres_familles.payments.gateways.systempay_journals import read_journal
+from sevres_familles.payments.gateways.systempay_words import DEBIT_STATUSES, EURO, shown_by
 from sevres_familles.web.settings import Settings
 
 MAX_BODY = 32 * 1024
 MAX_FIELDS = 200
-EURO = "978"
-
-#: The statuses of a debit (payments.md §2).  ACCEPTED is a verification, never money: it is not here.
-_DEBIT_STATUSES: Mapping[str, EvidenceKind] = {
-    "AUTHORISED": EvidenceKind.AUTHORISED,
-    "CAPTURED": EvidenceKind.CAPTURED,
-    "AUTHORISED_TO_VALIDATE": EvidenceKind.PENDING,
-    "WAITING_AUTHORISATION": EvidenceKind.PENDING,
-    "WAITING_AUTHORISATION_TO_VALIDATE": EvidenceKind.PENDING,
-    "UNDER_VERIFICATION": EvidenceKind.PENDING,
-    "INITIAL": EvidenceKind.PENDING,
-    "SUSPENDED": EvidenceKind.PENDING,
-    "REFUSED": EvidenceKind.REFUSED,
-    "CAPTURE_FAILED": EvidenceKind.REFUSED,
-    "NOT_CREATED": EvidenceKind.REFUSED,
-    "EXPIRED": EvidenceKind.REFUSED,
-    "ABANDONED": EvidenceKind.ABANDONED,
-    "CANCELLED": EvidenceKind.VOIDED,
-}
 
 #: The names that a notification may carry.  Values are signed, names are not: a message whose names were changed has
 #: one that is not here, or disagrees with itself (payments.md §1, trap 5).
@@ -200,6 +184,13 @@ class SystemPayGateway:
             raise BankUnreachable("the answer is about something else")
         return tuple(_answered(each, at) for each in answer.get("transactions", ()))
 
+    def read_journal(self, content: bytes, *, at: datetime) -> BankJournal:
+        """Read a journal of the bank, by the names of its ENTETE.
+
+        :raises UnreadableJournal: naming every fault, with its line.
+        """
+        return read_journal(content, site_id=self._site_id, at=at)
+
     def _post(self, service: str, payload: Mapping[str, str]) -> dict[str, Any] | None:
         try:
             response = requests.post(
@@ -263,10 +254,7 @@ def _evidence(fields: Mapping[str, str], at: datetime) -> Evidence:
 def _kind_of(fields: Mapping[str, str]) -> EvidenceKind:
     if not (_is_complete(fields) and _agrees(fields)):
         return EvidenceKind.UNCLEAR
-    status = fields["vads_trans_status"]
-    if fields["vads_operation_type"] == "CREDIT":
-        return EvidenceKind.CREDIT if status in ("AUTHORISED", "CAPTURED") else EvidenceKind.UNCLEAR
-    return _DEBIT_STATUSES[status]
+    return shown_by(fields["vads_operation_type"], fields["vads_trans_status"])
 
 
 def _is_complete(fields: Mapping[str, str]) -> bool:
@@ -282,10 +270,10 @@ def _is_complete(fields: Mapping[str, str]) -> bool:
 def _agrees(fields: Mapping[str, str]) -> bool:
     """Tell whether operation, status, result and authorisation say one thing."""
     status, operation = fields["vads_trans_status"], fields["vads_operation_type"]
-    if operation not in ("DEBIT", "CREDIT") or (operation == "DEBIT" and status not in _DEBIT_STATUSES):
+    if operation not in ("DEBIT", "CREDIT") or (operation == "DEBIT" and status not in DEBIT_STATUSES):
         return False
     result, authorised = fields["vads_result"], fields.get("vads_auth_result", "")
-    match _DEBIT_STATUSES.get(status):
+    match DEBIT_STATUSES.get(status):
         case EvidenceKind.AUTHORISED | EvidenceKind.CAPTURED:
             return result == "00" and authorised == "00" and bool(fields.get("vads_trans_uuid"))
         case EvidenceKind.ABANDONED:
@@ -324,8 +312,4 @@ def _answered(transaction: Mapping[str, Any], at: datetime) -> Evidence:
 def _answered_kind(transaction: Mapping[str, Any], operation: str, status: str) -> EvidenceKind:
     if transaction["currency"] != "EUR":
         return EvidenceKind.UNCLEAR
-    if operation == "CREDIT":
-        return EvidenceKind.CREDIT if status in ("AUTHORISED", "CAPTURED") else EvidenceKind.UNCLEAR
-    if operation == "DEBIT":
-        return _DEBIT_STATUSES.get(status, EvidenceKind.UNCLEAR)
-    return EvidenceKind.UNCLEAR
+    return shown_by(operation, status)
