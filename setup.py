@@ -82,6 +82,7 @@ setup(
             "sevres-password = sevres_familles.identity.scripts:issue_password",
             "sevres-ask = sevres_familles.payments.scripts:ask",
             "sevres-purge = sevres_familles.payments.scripts:purge_portal",
+            "sevres-journal = sevres_familles.payments.journals.command:main",
             "sevres-verify = sevres_familles.payments.scripts:verify",
             "sevres-theme = sevres_familles.web.scripts:theme",
             "sevres-mail = sevres_familles.notifications.scripts:deliver",

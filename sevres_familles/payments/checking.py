@@ -14,6 +14,7 @@ from sevres_familles.domain.money import ZERO, Money, total
 from sevres_familles.domain.payment import net
 from sevres_familles.payments.records import Alert, Unclassified
 from sevres_familles.payments.resources import Payment
+from sevres_familles.payments.suspense import suspense_faults
 from sevres_familles.regies.exchange.resources import lot_of
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
 from sevres_familles.web.root import Portal
@@ -58,6 +59,7 @@ def _book_faults(portal: Portal, count: Counter[str]) -> Iterator[str]:
     yield from _account_faults(portal, count, billed)
     yield from _lot_faults(portal, billed)
     yield from _payment_faults(portal, count)
+    yield from suspense_faults(portal)
     yield from _receipt_faults(portal)
 
 
