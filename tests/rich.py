@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from sevres_familles.domain.family import FamilyRecord
 from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import EvidenceKind, PaymentState
@@ -51,6 +52,8 @@ class RichFamily(NamedTuple):
 
     code: str
     payments: dict[str, str]
+    #: Its régies: the one that has everything, and one with many invoices.
+    regies: tuple[str, str]
 
     @property
     def home(self) -> str:
@@ -59,14 +62,14 @@ class RichFamily(NamedTuple):
     @property
     def addresses(self) -> list[str]:
         """Every page of the family, and of its payments."""
-        account = f"{self.home}comptes/scolaire/"
+        account = f"{self.home}comptes/{self.regies[0]}/"
         return [
             *(self.home + name for name in ("", "dossier", "paiements", "comptes", "comptes/")),
             *(
                 account + name
                 for name in ("", "payer", "payer?facture=2026-9161", "2026-9161", "2026-9161/", "2026-9162")
             ),
-            f"{self.home}comptes/beauregard/",
+            f"{self.home}comptes/{self.regies[1]}/",
             *(
                 f"/paiements/{reference}{view}"
                 for reference in self.payments.values()
@@ -75,40 +78,49 @@ class RichFamily(NamedTuple):
         ]
 
 
-def store_rich_town(portal: Portal, registry: Any) -> dict[str, RichFamily]:
+def store_rich_town(
+    portal: Portal,
+    registry: Any,
+    *,
+    record: FamilyRecord = factories.DUPOND,
+    regies: tuple[str, str] = ("scolaire", "beauregard"),
+) -> dict[str, RichFamily]:
     """Store two families that have everything, and one that has its printed password alone."""
-    key = registry.settings_of_portal.secret("tokens.key")
-    families = {code: _store_rich_family(portal, registry, code, key) for code in (CODE, OTHER)}
-    factories.store_family(portal, PRINTED)
+    families = {code: _store_rich_family(portal, registry, code, record, regies) for code in (CODE, OTHER)}
+    factories.store_family(portal, PRINTED, record)
     give_printed_password(portal, registry, PRINTED)
     attempts(portal, registry, address="192.0.2.9", code=CODE, at=NOW).fail()
     return families
 
 
-def _store_rich_family(portal: Portal, registry: Any, code: str, key: bytes) -> RichFamily:
-    family = factories.store_family(portal, code, key=key)
+def _store_rich_family(
+    portal: Portal, registry: Any, code: str, record: FamilyRecord, regies: tuple[str, str]
+) -> RichFamily:
+    key = registry.settings_of_portal.secret("tokens.key")
+    family = factories.store_family(portal, code, record, key=key)
     for number, options in _FIGURES.items():
         invoiced = factories.facts(number, **options.get("invoiced", {}))
-        factories.store_invoice(family, invoiced, **{k: v for k, v in options.items() if k != "invoiced"})
+        figures = {k: v for k, v in options.items() if k != "invoiced"}
+        factories.store_invoice(family, invoiced, regie=regies[0], **figures)
     for number in range(26):
-        factories.store_invoice(family, factories.facts(f"8{number:03}"), regie="beauregard")
-    account = family.nodes["comptes"]["scolaire"]
+        factories.store_invoice(family, factories.facts(f"8{number:03}"), regie=regies[1])
+    account = family.nodes["comptes"][regies[0]]
     account.stage_balance(portal.stores["lots"].published, Money(6000), date(2026, 11, 20))
     give_printed_password(portal, registry, code)
     give_password(portal, registry, code)
-    ask_reset(portal, registry, "dupond@free.fr", NOW)
+    ask_reset(portal, registry, next(record.emails()), NOW)
     ask_confirmation(portal, registry, code, "claire@ville.example", NOW)
     credentials_of(portal, code).email = "dupond@free.fr"
     choose_delivery(portal, registry, family, electronic=True, at=NOW)
     payments = {}
     for number, story in enumerate(STORIES):
-        payments[story] = _store_payment(portal, registry, family, f"77{number:02}", story).reference
-    return RichFamily(code, payments)
+        payments[story] = _store_payment(portal, registry, family, regies[0], f"77{number:02}", story).reference
+    return RichFamily(code, payments, regies)
 
 
-def _store_payment(portal: Portal, registry: Any, family: Family, number: str, story: str) -> Payment:
-    factories.store_invoice(family, factories.facts(number))
-    payment = opened(portal, registry, f"2026-{number}", code=family.code)
+def _store_payment(portal: Portal, registry: Any, family: Family, regie: str, number: str, story: str) -> Payment:
+    factories.store_invoice(family, factories.facts(number), regie=regie)
+    payment = opened(portal, registry, f"2026-{number}", code=family.code, regie=regie)
     for step, kind in enumerate(STORIES[story]):
         at = AT + timedelta(minutes=step + 1)
         again = "-again" if kind in STORIES[story][:step] else ""

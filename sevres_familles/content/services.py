@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from urllib.parse import urljoin
 
 import nh3
 from pyramid.request import Request
@@ -29,6 +30,10 @@ _NOT_IN_ANCHORS = re.compile(r"[^a-z0-9]+")
 #: The pages that the footer shows: of the help, and of the root.
 HELP = ("mode-d-emploi", "payer-autrement", "contact")
 LEGAL = ("accessibilite", "donnees-personnelles", "mentions-legales", "securite")
+
+
+#: How long a copy of security.txt counts; RFC 9116 advises less than a year.
+SECURITY_LIFE = timedelta(days=180)
 
 
 def save_version(page: Versioned, *, title: str, summary: str, html: str, author: str, at: datetime, note: str) -> int:
@@ -112,3 +117,18 @@ def legal_links(request: Request) -> Iterator[Link]:
                 title = f"{title}\u00a0: {accessibility.conformity(request.portal_settings, request.today)}"
             yield Link(title, path + name)
     yield Link("Plan du site", f"{path}plan-du-site")
+
+
+def security_notice(request: Request) -> str:
+    """Write ``security.txt``: whom to tell of a weakness (RFC 9116).
+
+    It stands at the root of the host; an application that seats the portal elsewhere shows it there itself.
+    """
+    settings = request.portal_settings
+    return (
+        f"Contact: {request.town.security_contact}\n"
+        f"Expires: {request.now + SECURITY_LIFE:%Y-%m-%dT%H:%M:%SZ}\n"
+        "Preferred-Languages: fr, en\n"
+        f"Canonical: {urljoin(settings.public_url, '/.well-known/security.txt')}\n"
+        f"Policy: {request.public_address}securite\n"
+    )

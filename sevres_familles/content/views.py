@@ -1,6 +1,5 @@
 """The public home, the pages that the town writes, and what robots ask for."""
 
-from datetime import timedelta
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -10,16 +9,13 @@ from pyramid.view import view_config, view_defaults
 
 from sevres_familles.content import facts
 from sevres_familles.content.resources import Folder, Page, Versioned
-from sevres_familles.content.services import legal_links
+from sevres_familles.content.services import legal_links, security_notice
 from sevres_familles.domain import french
 from sevres_familles.web.caching import let_keep
 from sevres_familles.web.frame import Link
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
 from sevres_familles.web.sessions import has_session
-
-#: How long a copy of security.txt counts; RFC 9116 advises less than a year.
-SECURITY_LIFE = timedelta(days=180)
 
 
 @view_config(context=Portal, permission=Permission.PAGE_VIEW, renderer="sevres_familles:templates/content/home.pt")
@@ -108,17 +104,9 @@ class ForRobots:
     @view_config(name=".well-known")
     def security(self) -> Response:
         """Say whom to tell of a weakness (RFC 9116)."""
-        request = self.request
-        if request.subpath != ("security.txt",):
+        if self.request.subpath != ("security.txt",):
             raise HTTPNotFound
-        home = request.public_address
-        return _text(
-            f"Contact: {request.town.security_contact}\n"
-            f"Expires: {request.now + SECURITY_LIFE:%Y-%m-%dT%H:%M:%SZ}\n"
-            "Preferred-Languages: fr, en\n"
-            f"Canonical: {home}.well-known/security.txt\n"
-            f"Policy: {home}securite\n"
-        )
+        return _text(security_notice(self.request))
 
 
 def _text(text: str) -> Response:

@@ -72,7 +72,9 @@ def prepare_database(registry: Any) -> tuple[str, ...]:
             with attempt:
                 root = connection.root()
                 if name not in root:
-                    root[name] = Portal()
+                    root[name] = portal = Portal()
+                    # A step that seats the portal in an application's own tree finds that tree by the connection.
+                    connection.add(portal)
                 done = evolve(root[name], registry)
     finally:
         connection.close()

@@ -96,9 +96,11 @@ def refused(payment: Payment | None = None, **overrides: str | None) -> dict[str
     return fields_of(payment, **{**words, **overrides})
 
 
-def opened(portal: Any, registry: Any, *names: str, code: str = "26719", at: datetime = AT) -> Payment:
+def opened(
+    portal: Any, registry: Any, *names: str, code: str = "26719", regie: str = "scolaire", at: datetime = AT
+) -> Payment:
     """Open a payment of invoices, and let the browser leave for the bank."""
-    account = portal["familles"][code]["comptes"]["scolaire"]
+    account = portal["familles"][code]["comptes"][regie]
     payment = open_payment(
         portal,
         registry.gateways["systempay"],

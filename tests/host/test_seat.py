@@ -1,7 +1,6 @@
-"""The portal as an add-on: seated under another town's own Pyramid application, with that town's name on every page."""
+"""The portal seated in another town's application: its addresses, and that town's name on all that it shows."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -9,12 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from persistent.mapping import PersistentMapping
 from pypdf import PdfReader
-from pyramid.authorization import Allow, Everyone
 from pyramid.config import Configurator
-from pyramid.response import Response
-from pyramid_zodbconn import get_connection
 from webtest import TestApp, TestResponse
 
 from sevres_familles.identity.services import issue_printed_password
@@ -23,91 +18,28 @@ from sevres_familles.web.scripts import prepare_database
 from tests import rich
 from tests.conftest import NOW, StoppedClock, browser_of, portal_stored, settings_in
 from tests.crawling import crawl, links_of
+from tests.host.words import LUNE, foreign_words
 from tests.identity.helpers import PASSWORD
 
 SEAT = "/famille/"
-TOWN_FILE = """
-[town]
-name = "Trifouillis"
-title = "Commune de Trifouillis-les-Oies"
-site = "https://trifouillis.example/"
-portal_title = "Famille à Trifouillis"
-code_example = "T-0042"
-publisher = "La maire de Trifouillis"
-security_contact = "https://trifouillis.example/securite"
-theme = "theme"
-
-[town.contact]
-service = "Guichet unique"
-address = ["1 place du Marché", "99999 Trifouillis-les-Oies"]
-phones = ["09 99 99 99 99"]
-
-[town.data_protection]
-service = "Déléguée"
-address = ["Mairie", "99999 Trifouillis-les-Oies"]
-phones = []
-
-[town.host]
-service = "Hébergeur"
-address = []
-phones = []
-
-[[regie]]
-name = "scolaire"
-title = "Régie des écoles"
-code = "ECO"
-activities = ["Cantine"]
-gateway = "systempay"
-[regie.contact]
-service = "Guichet unique"
-address = ["1 place du Marché"]
-phones = ["09 99 99 99 99"]
-
-[[regie]]
-name = "beauregard"
-title = "Régie des crèches"
-code = "CRE"
-activities = ["Crèche"]
-gateway = "systempay"
-[regie.contact]
-service = "Guichet unique"
-address = ["1 place du Marché"]
-phones = ["09 99 99 99 99"]
-"""
-
-
-class Site(PersistentMapping):
-    """The root of the other town's application, in which the portal is one folder among others."""
-
-    __name__ = __parent__ = None
-    __acl__ = ((Allow, Everyone, "read"),)
-
-
-def site_of(request: Any) -> Site:
-    return get_connection(request).root()["site"]
-
-
-def show_site(context: Site, request: Any) -> Response:
-    return Response("Le site de Trifouillis")
+NOWHERE = "/famille/nulle-part"
+#: What the town links to of its own.
+OWN = {"/", "/actualites/", "/fichiers/site.css"}
+REGIES = ("restauration", "conservatoire")
 
 
 def make_host(folder: Path) -> Any:
-    """Make the application of a town that has the portal at /famille."""
-    (folder / "ville.toml").write_text(TOWN_FILE, encoding="utf-8")
-    (folder / "theme").mkdir()
-    for name in ("embleme.svg", "accueil.svg"):
-        (folder / "theme" / name).write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
-    with Configurator(settings={**settings_in(folder), "sevres.town_file": str(folder / "ville.toml")}) as config:
+    """Make the application of the town, with a clock that stands still."""
+    settings = settings_in(folder) | {
+        "sevres.town_file": "tests.host:valombre/ville.toml",
+        "sevres.source_url": "https://code.valombre.example/",
+        "sevres.mail_sender": "Famille à Valombre <ne-pas-repondre@valombre.example>",
+    }
+    with Configurator(settings=settings) as config:
         config.registry.clock = StoppedClock(NOW)
-        config.include("sevres_familles", route_prefix="famille")
-        config.set_root_factory(site_of)
-        config.add_view(show_site, context=Site, permission="read")
+        config.include("tests.host")
     app = config.make_wsgi_app()
     prepare_database(app.registry)
-    with portal_stored(app.registry) as portal:
-        site = portal._p_jar.root()["site"] = Site()
-        site["famille"] = portal
-        portal.__name__, portal.__parent__ = "famille", site
     return app
 
 
@@ -115,7 +47,7 @@ def make_host(folder: Path) -> Any:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     app = make_host(tmp_path_factory.mktemp("host"))
     with portal_stored(app.registry) as portal:
-        app.families = rich.store_rich_town(portal, app.registry)
+        app.families = rich.store_rich_town(portal, app.registry, record=LUNE, regies=REGIES)
     yield app
     for database in app.registry._zodb_databases.values():
         database.close()
@@ -137,14 +69,15 @@ def pages(host: Any) -> dict[str, TestResponse]:
     """Every page that links lead to, signed out and then signed in."""
     browser = browser_of(host)
     own = [f"/famille{address}" for address in host.families[rich.CODE].addresses]
-    public = crawl(browser, SEAT)
+    public = crawl(browser, "/", SEAT, "/.well-known/security.txt", f"{SEAT}robots.txt", NOWHERE)
     sign_in(browser)
     return {**public, **crawl(browser, SEAT, "/famille/mot-de-passe", "/famille/confirmer-mon-e-mail", *own)}
 
 
 class TestSeat:
     def test_the_rest_of_the_application_is_its_own(self, visitor):
-        assert visitor.get("/").text == "Le site de Trifouillis"
+        assert visitor.get("/").html.h1.text == "Bienvenue à Valombre"
+        assert visitor.get("/actualites/").html.h2.text == "Le marché du jeudi"
 
     def test_the_portal_s_home_is_at_its_seat(self, visitor):
         assert "Bienvenue dans l’espace familles" in visitor.get(SEAT)
@@ -153,14 +86,14 @@ class TestSeat:
         for path in ("/connexion", "/aide/", "/familles/26719/", "/paiements/", "/mot-de-passe"):
             visitor.get(path, status=404)
 
-    def test_every_link_stays_under_it(self, pages):
+    def test_every_link_stays_under_it_or_is_the_town_s_own(self, pages):
         links = {
             urlsplit(link).path for address, page in pages.items() for link in links_of(address, page)
             if link.startswith("http://localhost/")
         }  # fmt: skip
 
         assert len(links) > 50
-        assert {link for link in links if not link.startswith(SEAT)} == set()
+        assert {link for link in links if not link.startswith(SEAT)} == OWN
 
     def test_every_form_stays_under_it_or_goes_to_the_bank(self, pages):
         actions = {
@@ -177,13 +110,13 @@ class TestSeat:
 
     def test_no_link_is_dead(self, host, pages):
         asked_for = {f"/famille{address}" for address in host.families[rich.CODE].addresses}
-        dead = {address for address, page in pages.items() if page.status_int == 404} - asked_for
+        dead = {address for address, page in pages.items() if page.status_int == 404} - asked_for - {NOWHERE}
 
         assert dead == set()
 
     def test_breadcrumbs_begin_at_the_family_s_home(self, visitor):
         sign_in(visitor)
-        crumbs = visitor.get("/famille/familles/26719/comptes/scolaire/").html.find("nav", class_="crumb")
+        crumbs = visitor.get("/famille/familles/26719/comptes/restauration/").html.find("nav", class_="crumb")
 
         assert crumbs.a["href"] == "/famille/familles/26719/"
 
@@ -235,7 +168,7 @@ class TestWaysIn:
 class TestPaying:
     def test_the_bank_is_told_addresses_under_the_seat(self, visitor):
         sign_in(visitor)
-        review = visitor.get("/famille/familles/26719/comptes/beauregard/payer?facture=2026-8000")
+        review = visitor.get("/famille/familles/26719/comptes/conservatoire/payer?facture=2026-8000")
         leave = review.forms[1].submit().follow()
         form = next(each for each in leave.forms.values() if "vads_url_return" in each.fields)
 
@@ -264,43 +197,85 @@ class TestAnotherTown:
     def test_its_name_stands_on_its_pages(self, visitor):
         page = visitor.get(SEAT)
 
-        assert page.html.title.text == "Accueil - Famille à Trifouillis"
-        assert "Guichet unique" in page
+        assert page.html.title.text == "Accueil - Famille à Valombre"
+        assert "Guichet des familles" in page
 
-    def test_nothing_of_the_town_of_the_demonstration_stands_on_any_page(self, pages):
+    def test_what_it_put_in_the_place_of_ours_shows(self, pages):
+        footer = pages[SEAT].html.find("footer")
+
+        assert footer.h2.text == "Le guichet des familles"
+        assert footer.find("a", href="/actualites/").text == "Actualités de Valombre"
+
+    def test_its_colours_and_emblem_are_its_own(self, host, visitor):
+        head = visitor.get(SEAT).html.head
+        theme = host.registry.town.theme
+
+        colours = visitor.get(head.find_all("link", rel="stylesheet")[-1]["href"])
+        assert colours.body == (theme / "couleurs.css").read_bytes()
+        assert visitor.get(head.find("link", rel="icon")["href"]).body == (theme / "embleme.svg").read_bytes()
+
+    def test_its_notice_for_those_who_find_a_weakness_stands_at_the_root_of_the_host(self, visitor):
+        notice = dict(line.split(": ", 1) for line in visitor.get("/.well-known/security.txt").text.splitlines())
+
+        assert notice["Canonical"] == "http://localhost/.well-known/security.txt"
+        assert notice["Policy"] == "http://localhost/famille/securite"
+        assert notice["Contact"] == "https://www.valombre.example/securite"
+        visitor.get(notice["Policy"], status=200)
+
+    def test_nothing_of_the_town_of_the_demonstration_stands_on_any_page_or_header(self, pages):
+        assert len(pages) > 100
         for address, page in pages.items():
-            if page.content_type in ("text/html", "text/plain"):
-                # SÈVRES is where the families of the tests live: it is in their records.
-                text = page.text.replace("92310 SÈVRES", "").replace("<dd>SÈVRES</dd>", "")
-                found = re.findall(r".{30}s[eè]vres.{30}|.{30}halte-garderie.{30}", text, re.IGNORECASE)
-                assert [each for each in found if "sevres_familles" not in each] == [], address
+            headers = "\n".join(f"{name}: {value}" for name, value in page.headers.items())
+            assert foreign_words(headers) == [], address
+            assert foreign_words(_words_of(page)) == [], address
 
-    def test_nor_its_telephones_nor_its_example(self, pages):
-        demo = (Path(__file__).parents[1] / "sevres_familles" / "demo" / "ville.toml").read_text(encoding="utf-8")
-        phones = re.findall(r'"(\d\d(?: \d\d){4})"', demo)
-        example = tomllib.loads(demo)["town"]["code_example"]
+    def test_nor_its_example_of_a_code(self, visitor):
+        for address in (SEAT, "/famille/connexion", "/famille/aide/mode-d-emploi", "/famille/aide/contact"):
+            assert "26719" not in visitor.get(address)
+        assert "VAL-0042" in visitor.get("/famille/connexion")
 
-        for address, page in pages.items():
-            if page.content_type == "text/html":
-                assert not [phone for phone in phones if phone in page.text], address
-        for address in (SEAT, "/famille/aide/mode-d-emploi", "/famille/aide/contact"):
-            assert example not in pages[address].html.main.text
+    def test_nor_in_any_file_that_pages_load(self, visitor, pages):
+        files = {
+            urlsplit(link).path
+            for page in pages.values()
+            if page.content_type == "text/html"
+            for tag in page.html.find_all(["link", "script", "img"])
+            for link in (tag.get("href") or tag.get("src"),)
+            if link
+        }
+
+        assert len(files) >= 5
+        for address in files:
+            assert foreign_words(visitor.get(address).text) == [], address
 
     def test_its_receipts_are_its_own(self, host, pages):
         payment = host.families[rich.CODE].payments["accepted"]
-        text = PdfReader(BytesIO(pages[f"/famille/paiements/{payment}/recu.pdf"].body)).pages[0].extract_text()
+        text = _words_of(pages[f"/famille/paiements/{payment}/recu.pdf"])
 
-        assert "Commune de Trifouillis-les-Oies" in text
-        assert "ECO" in text
-        assert "Sèvres" not in text
+        assert "Commune de Valombre" in text
+        assert "RES" in text
 
     def test_its_mails_are_its_own_and_lead_to_its_seat(self, host):
         with portal_stored(host.registry) as portal:
             letters = [compose(host.registry, portal, mail, NOW) for mail in portal.stores["outbox"].waiting.values()]
 
-        assert letters
+        assert len({letter.subject for letter in letters}) > 3
         for letter in letters:
+            whole = letter.to_message()
             text = f"{letter.subject}\n{letter.body}"
-            assert "Sèvres" not in text
+            assert foreign_words(f"{text}\n{whole.items()}") == []
+            for part in whole.iter_attachments():
+                assert foreign_words(_text_of(part.get_content())) == []
             links = re.findall(r"http://localhost\S*", text)
             assert {link for link in links if not link.startswith("http://localhost/famille/")} == set()
+
+
+def _words_of(page: TestResponse) -> str:
+    """Give what a page says, its source included; what a PDF says, its metadata included."""
+    return _text_of(page.body) if page.content_type == "application/pdf" else page.text if page.charset else ""
+
+
+def _text_of(pdf: bytes) -> str:
+    read = PdfReader(BytesIO(pdf))
+    assert read.pages
+    return "\n".join([str(read.metadata), *(sheet.extract_text() for sheet in read.pages)])
