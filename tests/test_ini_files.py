@@ -22,7 +22,7 @@ SECRET = "0123456789abcdef" * 4
 CAPITALS = {
     "FAMILLES.VILLE.EXAMPLE": "familles.ville.example",
     "VILLE.EXAMPLE": "ville.example",
-    "= SITE": "= 87654321",
+    "= A_REMPLIR": "= 87654321",
 }
 
 

@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _open_accounts(ini: str) -> None:
     with opened(ini) as request:
-        if request.portal_settings.is_production:
-            sys.exit("Les comptes de démonstration sont refusés en production.")
+        if not request.portal_settings.may_show_demonstration:
+            sys.exit("Les comptes de démonstration sont refusés ici (sevres.demo_data, en recette seulement).")
         registry = request.registry
         manager = transaction.TransactionManager(explicit=True)
         connection = registry._zodb_databases[""].open(transaction_manager=manager)

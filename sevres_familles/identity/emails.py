@@ -37,13 +37,18 @@ class EmailIndex(Persistent):
             if line in self._lines:
                 self._lines.remove(line)
 
-    def codes(self, key: bytes, email: str, emails_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
-        """Find the codes of the families that use an address; ``emails_of`` gives those of a code."""
+    def codes(self, keys: Iterable[bytes], email: str, emails_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
+        """Find the codes of the families that use an address; ``emails_of`` gives those of a code.
+
+        ``keys`` are the one in use and those before it, under which lines may stand still.
+        """
         wanted = canonical(email)
-        hashed = _hash(key, email)
-        for line in self._lines.keys(min=(hashed, ""), max=(hashed, "\U0010ffff")):
-            if wanted in map(canonical, emails_of(line[1])):
-                yield line[1]
+        seen = set()
+        for hashed in (_hash(key, email) for key in keys):
+            for _, code in self._lines.keys(min=(hashed, ""), max=(hashed, "\U0010ffff")):
+                if code not in seen and wanted in map(canonical, emails_of(code)):
+                    seen.add(code)
+                    yield code
 
 
 def lines_of(key: bytes, code: str, emails: Iterable[str]) -> Iterator[tuple[bytes, str]]:

@@ -20,8 +20,8 @@ def issue_password() -> None:
     arguments = options.parse_args()
     with opened(arguments.ini) as request:
         registry = request.registry
-        if arguments.password and request.portal_settings.is_production:
-            sys.exit("--password est refusé en production : un mot de passe se tire au sort.")
+        if arguments.password and not request.portal_settings.may_show_demonstration:
+            sys.exit("--password est refusé ici : un mot de passe se tire au sort.")
         manager = transaction.TransactionManager(explicit=True)
         connection = registry._zodb_databases[""].open(transaction_manager=manager)
         try:

@@ -1,7 +1,8 @@
 """Tokens of the links that mails carry.
 
 A token is computed from a random nonce with a key that stands in a file, not in the database: what waits in the outbox
-(the nonce) and what a family's credentials keep (a hash of the token) open nothing without that file.
+(the nonce) and what a family's credentials keep (a hash of the token) open nothing without that file.  A nonce names
+the key that it was drawn for, so that a mail that waits while the key is changed leaves with a link that opens.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ from enum import StrEnum
 
 from sevres_familles.web.settings import Settings
 
+KEY = "tokens.key"
+
 
 class Purpose(StrEnum):
     """What a link is for; a token of one opens nothing of the other."""
@@ -19,15 +22,22 @@ class Purpose(StrEnum):
     EMAIL = "email"
 
 
-def new_nonce() -> str:
-    """Draw a nonce of 128 bits, in hexadecimal."""
-    return secrets.token_hex(16)
+def new_nonce(settings: Settings) -> str:
+    """Draw a nonce of 128 bits, in hexadecimal, after the mark of the key in use."""
+    return _mark(settings.secret(KEY)) + secrets.token_hex(16)
 
 
 def token_for(settings: Settings, purpose: str, code: str, nonce: str) -> str:
     """Compute the token of a link: HMAC-SHA256, in hexadecimal."""
     message = "\0".join((purpose, code, nonce)).encode()
-    return hmac.new(settings.secret("tokens.key"), message, hashlib.sha256).hexdigest()
+    keys = settings.secrets(KEY)
+    key = next((each for each in keys if nonce.startswith(_mark(each))), keys[0])
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def _mark(key: bytes) -> str:
+    """Name a key: 32 bits of its hash, which tell nothing of it."""
+    return hashlib.sha256(b"mark\0" + key).hexdigest()[:8]
 
 
 def digest(secret: str) -> bytes:

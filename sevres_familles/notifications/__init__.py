@@ -12,6 +12,7 @@ nothing is lost.  A mail server that is down touches nothing but the outbox.
 from pyramid.config import Configurator
 
 from sevres_familles.notifications import evolve
+from sevres_familles.notifications.measures import measures_of_mails
 from sevres_familles.notifications.transport import make_mailer
 
 
@@ -19,4 +20,5 @@ def includeme(config: Configurator) -> None:
     """Add the area."""
     config.registry.mailer = make_mailer(config.registry.settings_of_portal)
     config.add_evolution_steps(*evolve.STEPS)
+    config.add_measures(measures_of_mails)
     config.include("sevres_familles.notifications.subscribers")

@@ -21,6 +21,7 @@ from sevres_familles.notifications.resources import Mail, MailKind, Outbox
 from sevres_familles.notifications.transport import Letter, error_name, is_out_of_reach
 from sevres_familles.web.root import Portal, portal_in
 from sevres_familles.web.settings import Settings
+from sevres_familles.web.watching import beat
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,11 @@ class Delivery:
         with self._manager:
             due = self._outbox.due(self._now)
         sent = 0
+        beat(self._registry, "mail")
         for key in due:
             if is_stopping():
                 break
+            beat(self._registry, "mail")
             try:
                 sent += self._try(key)
             except ServerOutOfReach:

@@ -41,7 +41,7 @@ def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
     values = {"contact": request.town.contact} | values
     subject, _, body = _render(request, mail.kind, values).partition("\n")
     return Letter(
-        subject=subject,
+        subject=f"[Recette] {subject}" if request.portal_settings.is_rehearsal else subject,
         sender=request.portal_settings.mail_sender,
         recipients=[mail.recipient],
         body=f"{body.strip()}\n\n{_render(request, 'signature', values)}",

@@ -8,6 +8,7 @@ accepted the mail makes it a failure.  So `Letter` and `Smtp` take the places of
 
 import re
 import smtplib
+import ssl
 from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -79,15 +80,44 @@ def _plain_address(text: str) -> Address:
 
 
 class Smtp(SMTPMailer):
-    """A mailer that hands each mail to the SMTP server over a connection of its own."""
+    """A mailer that hands each mail to the SMTP server over a connection of its own.
+
+    Under TLS the server's certificate is verified, name included: another's gets no mail and no password (S27).
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(hostname=settings.smtp_host, port=settings.smtp_port, no_tls=True)
         self.timeout = settings.smtp_timeout.total_seconds()
+        self._security = settings.smtp_security
+        self._authorities = settings.smtp_authorities_file
+        self._user = settings.smtp_user
+        self._password_file = settings.smtp_password_file
 
     def smtp_factory(self) -> smtplib.SMTP:
-        """Connect to the server, which has so long for each of its answers."""
+        """Connect to the server, which has so long for each of its answers, and sign in if need be.
+
+        :raises OSError: when the server cannot be reached, is not who it should be, or refuses.
+        """
+        connection = self._connect()
+        try:
+            if self._security == "starttls":
+                connection.starttls(context=self._context())
+            if self._user and self._password_file is not None:
+                connection.login(self._user, Settings.read_secret(self._password_file).decode())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._security == "smtps":
+            return smtplib.SMTP_SSL(self.hostname, self.port, timeout=self.timeout, context=self._context())
         return smtplib.SMTP(self.hostname, self.port, timeout=self.timeout)
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._authorities)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
     def send(self, fromaddr: str, toaddrs: set[str], message: EmailMessage) -> None:
         """Hand a mail over.  Once the server took it, nothing that follows makes it a failure.
@@ -119,6 +149,8 @@ def make_mailer(settings: Settings) -> Mailer:
 def is_out_of_reach(error: Exception) -> bool:
     """Tell whether a failure is of the server, which would refuse any mail now, rather than of the mail at hand."""
     if code_of(error) == _SERVICE_NOT_AVAILABLE or isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
+        return True
+    if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError):
         return True
     refusals = smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused
     return isinstance(error, OSError) and not isinstance(error, refusals)

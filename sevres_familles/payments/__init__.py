@@ -17,11 +17,13 @@ def includeme(config: Configurator) -> None:
     :raises UnknownGateway: when a régie names a gateway that is not here.
     """
     from sevres_familles.payments import evolve
+    from sevres_familles.payments.measures import measures_of_payments
     from sevres_familles.payments.views.home import last_paid, under_way
 
     settings = config.registry.settings_of_portal
     config.registry.gateways = make_gateways(settings, config.registry.town)
     config.add_evolution_steps(*evolve.STEPS)
+    config.add_measures(measures_of_payments)
     config.add_family_part("cards", under_way, "sevres_familles:templates/payments/under_way.pt")
     config.add_family_part("cards", last_paid, "sevres_familles:templates/payments/last_paid.pt")
     config.scan("sevres_familles.payments")

@@ -18,6 +18,7 @@ from sevres_familles.payments.resources import Payment, Payments
 from sevres_familles.payments.services import apply, expire
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.settings import Settings
+from sevres_familles.web.watching import beat
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ def ask_all(registry: Any) -> int:
             payments = portal_in(connection.root(), registry)["paiements"]
             now = registry.clock.now()
             due = [reference for reference, at in payments.to_ask.items() if at <= now]
+        beat(registry, "ask")
         for reference in due:
             _ask_about(registry, manager, connection, reference)
+            beat(registry, "ask")
         return len(due)
     finally:
         connection.close()

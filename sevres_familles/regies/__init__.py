@@ -7,12 +7,14 @@ under ``/familles/CODE/comptes``.  `exchange` takes the files of the billing sof
 from pyramid.config import Configurator
 
 from sevres_familles.regies import evolve
-from sevres_familles.regies.views import accounts, due
+from sevres_familles.regies.measures import measures_of_imports
+from sevres_familles.regies.views import accounts, delivery, due
 
 
 def includeme(config: Configurator) -> None:
     """Add the area."""
     config.add_evolution_steps(*evolve.STEPS)
+    config.add_measures(measures_of_imports)
     config.add_family_part("home", due.what_is_due, "sevres_familles:templates/regies/due.pt")
     config.add_family_part("record", accounts.accounts_of_record, "sevres_familles:templates/regies/accounts_part.pt")
     config.scan("sevres_familles.regies")

@@ -17,13 +17,16 @@ from zope.interface import Interface
 from sevres_familles.web.settings import Settings, make_secrets, read_settings
 from sevres_familles.web.town import read_town
 
-_CONCERNS = ("clock", "evolution", "security", "root", "sessions", "headers", "frame", "forms", "errors")
+_CONCERNS = (
+    *("clock", "evolution", "security", "root", "sessions", "logs", "headers", "frame", "forms", "errors"),
+    "watching",
+)
 
 
 def includeme(config: Configurator) -> None:
     """Read the settings and add what every area stands on."""
     settings = read_settings(config.registry.settings)
-    if not settings.is_production:
+    if settings.is_development:
         make_secrets(settings)
     config.registry.settings_of_portal = settings
     config.registry.town = read_town(settings.town_file)

@@ -1,7 +1,6 @@
 """Error pages: what went wrong, what happened to the money, what to do.  No trace, no path (requirements S30)."""
 
 import logging
-import secrets
 from collections.abc import Mapping
 
 from pyramid.config import Configurator
@@ -13,6 +12,7 @@ from pyramid.response import Response
 from pyramid.traversal import resource_path_tuple, traversal_path_info
 from transaction.interfaces import TransientError
 
+from sevres_familles.web.logs import alias, tell_now
 from sevres_familles.web.root import DatabaseNotReady
 from sevres_familles.web.sessions import has_session, has_timed_out
 
@@ -40,10 +40,11 @@ _MONEY = (
 )
 
 
-def error_page(request: Request, status: int, *, reference: str = "", detail: str = "") -> Response:
+def error_page(request: Request, status: int, *, detail: str = "") -> Response:
     """Make the page of an error.
 
-    A fault of ours, and a refusal before the tree was reached, get a page that needs neither database nor session.
+    A fault of ours, and a refusal before the tree was reached, get a page that needs neither database nor session.  A
+    fault of ours shows the reference of the request, under which the log tells what happened.
     """
     title, advice = _PAGES.get(status, _PAGES[500] if status >= 500 else _PAGES[400])
     is_ours = status >= 500
@@ -51,7 +52,7 @@ def error_page(request: Request, status: int, *, reference: str = "", detail: st
         "title": title,
         "advice": detail or advice,
         "money": _MONEY if is_ours else "",
-        "reference": reference,
+        "reference": request.reference if is_ours else "",
     }
     template = "bare_error" if is_ours or getattr(request, "root", None) is None else "error"
     response = render_to_response(f"sevres_familles:templates/errors/{template}.pt", values, request=request)
@@ -77,6 +78,8 @@ def forbidden(error: HTTPForbidden, request: Request) -> Response:
     """Answer what may not be seen as if it did not exist."""
     return not_found(error, request)
 
+    if request.identity is not None:
+        tell_now("access refused", family=alias(request.portal_settings, request.identity.code))
 
 def is_protected(request: Request) -> bool:
     """Tell whether an address stands where everything needs a sign-in, as traversal reads it, wherever the seat is."""
@@ -99,6 +102,7 @@ def bad_csrf(error: HTTPException, request: Request) -> Response:
     """Answer a form whose token is not ours: most often a page left open too long, whose session is over."""
     if has_session(request) and has_timed_out(request):
         request.session.flash(
+    tell_now("form refused", why=type(error).__name__)
             "Cette page était ouverte depuis trop longtemps\u00a0: la session est terminée. "
             "Rien n’a été enregistré ni débité. Connectez-vous, puis recommencez.",
             "warn",
@@ -116,6 +120,7 @@ def client_error(error: HTTPError, request: Request) -> Response:
     """Answer any other refusal, with what its author said to do."""
     return error_page(request, error.status_int, detail=error.detail or "")
 
+    tell_now("request refused", status=error.status_int)
 
 def unreadable(error: UnicodeDecodeError, request: Request) -> Response:
     """Answer an address or a form that is not UTF-8: only what came from outside is decoded here."""
@@ -141,10 +146,9 @@ def _unavailable(request: Request) -> Response:
 
 
 def failure(error: Exception, request: Request) -> Response:
-    """Answer a fault of ours: a reference on the page, the trace in the log under it."""
-    reference = secrets.token_hex(4).upper()
-    log.error("Error %s on %s", reference, request.method, exc_info=error)
-    return error_page(request, 500, reference=reference)
+    """Answer a fault of ours."""
+    log.error("A fault of ours, reference %s", request.reference, exc_info=error)
+    return error_page(request, 500)
 
 
 def includeme(config: Configurator) -> None:

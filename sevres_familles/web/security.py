@@ -23,6 +23,7 @@ class Permission(StrEnum):
     PAYMENT_VIEW = "payment:view"
     NOTIFICATION_RECEIVE = "notification:receive"
     #: The default of views that state none: nobody has it.
+    SERVICE_WATCH = "service:watch"
     NOBODY = "nobody"
 
 

@@ -5,10 +5,14 @@ the database on every request (`sevres_familles.identity`), so a session can be 
 """
 
 import time
+from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.request import Request
-from pyramid.session import JSONSerializer, SignedCookieSessionFactory
+from pyramid.session import BaseCookieSessionFactory, JSONSerializer
+from webob.cookies import SignedSerializer
+
+from sevres_familles.web.settings import Settings
 
 #: The cookie is written again when this share of the idle time has passed, so that most responses set none.
 REISSUE_AFTER = 1 / 20
@@ -31,13 +35,47 @@ def has_timed_out(request: Request) -> bool:
     return over
 
 
+class CookieSerializer:
+    """What signs cookies with ``session.key``, and takes those of the keys before it while they stand in the file."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._signers: dict[bytes, SignedSerializer] = {}
+
+    def dumps(self, appstruct: Any) -> bytes:
+        """Sign with the key in use."""
+        return self._all()[0].dumps(appstruct)  # type: ignore[no-any-return]
+
+    def loads(self, bstruct: bytes) -> Any:
+        """Read what a key of ours signed.
+
+        :raises ValueError: when none did.
+        """
+        *others, last = self._all()
+        for signer in others:
+            try:
+                return signer.loads(bstruct)
+            except ValueError:
+                continue
+        return last.loads(bstruct)
+
+    def _all(self) -> list[SignedSerializer]:
+        keys = self._settings.secrets("session.key")
+        for key in keys:
+            if key not in self._signers:
+                signer = SignedSerializer(key.decode(), "pyramid.session.", "sha512", serializer=JSONSerializer())
+                self._signers = {**self._signers, key: signer}
+        return [self._signers[key] for key in keys]
+
+
 def includeme(config: Configurator) -> None:
     """Set the session factory."""
     settings = config.registry.settings_of_portal
     idle = settings.session_idle.total_seconds()
+    settings.secret("session.key")  # a portal without its secrets does not start
     config.set_session_factory(
-        SignedCookieSessionFactory(
-            settings.secret("session.key").decode(),
+        BaseCookieSessionFactory(
+            CookieSerializer(settings),
             cookie_name=cookie_name(secure=settings.is_secure),
             secure=settings.is_secure,
             httponly=True,
@@ -45,6 +83,5 @@ def includeme(config: Configurator) -> None:
             samesite="Lax",
             timeout=int(idle),
             reissue_time=int(idle * REISSUE_AFTER),
-            serializer=JSONSerializer(),
         )
     )

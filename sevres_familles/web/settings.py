@@ -8,18 +8,24 @@ ini names, never in it.
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from pyramid.path import AssetResolver
 
+from sevres_familles.web.safety import dangers_of
+
 PREFIX = "sevres."
-ENVIRONMENTS = ("development", "production")
+#: ``recette`` is production with a banner, in which the demonstration bank may stand for the town's.
+ENVIRONMENTS = ("development", "recette", "production")
+#: How mails travel to the relay: in the clear (a relay of this very machine), or under TLS from the start or on demand.
+SMTP_SECURITIES = ("none", "starttls", "smtps")
 
 
 class WrongSettings(Exception):
@@ -48,10 +54,21 @@ def _percentage(text: str) -> Decimal:
     raise ValueError("a percentage from 0 to 100 is expected")
 
 
-def _environment(text: str) -> str:
-    if text not in ENVIRONMENTS:
-        raise ValueError(f"one of {', '.join(ENVIRONMENTS)} is expected")
-    return text
+def _one_of(*words: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)} is expected")
+        return text
+
+    return convert
+
+
+def _yes_or_no(text: str) -> bool:
+    return _one_of("true", "false")(text) == "true"
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each) for each in text.split())
 
 
 def _storage(text: str) -> str:
@@ -74,12 +91,16 @@ def _setting(convert: Any = str, default: Any = MISSING) -> Any:
 class Settings:
     """What the ini says.  Durations are `timedelta`; files are `Path`."""
 
-    environment: str = _setting(_environment)
+    environment: str = _setting(_one_of(*ENVIRONMENTS))
+    #: In recette: the demonstration's town, families and accounts may be used.
+    demo_data: bool = _setting(_yes_or_no, False)
     var: Path = _setting(Path)
     port: int = _setting(int, 6543)
     public_url: str = _setting()
     #: The Host headers that are answered (requirements S23).
     hosts: tuple[str, ...] = _setting(_words)
+    #: Who may ask how the portal is (``/readyz``, ``/metrics``): addresses or networks.
+    watch_sources: tuple[IPv4Network | IPv6Network, ...] = _setting(_networks, _networks("127.0.0.0/8 ::1"))
     storage: str = _setting(_storage)
     #: The key of the portal in the ZODB root, so that it can share a database.
     root_name: str = _setting(str, "sevres_familles")
@@ -90,6 +111,11 @@ class Settings:
 
     smtp_host: str = _setting()
     smtp_port: int = _setting(int)
+    #: See `SMTP_SECURITIES`.  Certificates are always verified, by the system's authorities or those of a file.
+    smtp_security: str = _setting(_one_of(*SMTP_SECURITIES), "none")
+    smtp_authorities_file: Path | None = _setting(Path, None)
+    smtp_user: str = _setting(str, "")
+    smtp_password_file: Path | None = _setting(Path, None)
     #: How long the SMTP server has for each of its answers.
     smtp_timeout: timedelta = _setting(_seconds, _seconds("10"))
     mail_sender: str = _setting()
@@ -137,31 +163,73 @@ class Settings:
         return self.environment == "production"
 
     @property
+    def is_development(self) -> bool:
+        """Whether this is a developer's portal, which makes up what it misses."""
+        return self.environment == "development"
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether this is a town's *recette*: every page says that nothing is paid for real."""
+        return self.environment == "recette"
+
+    @property
+    def may_show_demonstration(self) -> bool:
+        """Whether the demonstration's town, families and accounts may be used."""
+        return self.is_development or (self.is_rehearsal and self.demo_data)
+
+    @property
     def is_secure(self) -> bool:
         """Whether the portal is served over https, so that cookies can be `__Host-` and Secure."""
         return self.public_url.startswith("https://")
 
     def secret(self, name: str) -> bytes:
-        """Read a secret from its file in the folder of secrets.
+        """Read a secret of the folder of secrets, the one in use.
 
         :raises FileNotFoundError: when `make_secrets` was never run.
         """
-        return self.read_secret(self.secrets_folder / name)
+        return self.secrets(name)[0]
+
+    def secrets(self, name: str) -> tuple[bytes, ...]:
+        """Read a secret of the folder of secrets: the one in use, then those before it that are still honoured.
+
+        The file is read each time, so that every worker takes a new secret at the same moment (``sevres-rotate``).
+
+        :raises FileNotFoundError: when `make_secrets` was never run.
+        """
+        return self.read_secrets(self.secrets_folder / name)
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Every file that holds a secret."""
+        own = (self.secrets_folder / name for name in OWN_SECRETS)
+        given = (self.bank_key_file, self.bank_rest_password_file, self.smtp_password_file)
+        return (*own, *(path for path in given if path is not None))
+
+    @classmethod
+    def read_secret(cls, path: Path) -> bytes:
+        """Read a secret from the first line of a file."""
+        return cls.read_secrets(path)[0]
 
     @staticmethod
-    def read_secret(path: Path) -> bytes:
-        """Read a secret from a file, without the line end that editors add."""
-        return path.read_bytes().strip()
+    def read_secrets(path: Path) -> tuple[bytes, ...]:
+        """Read the secrets of a file, one a line: the one in use comes first.
+
+        :raises WrongSettings: when there is none.
+        """
+        found = tuple(line.strip() for line in path.read_bytes().splitlines() if line.strip())
+        if not found:
+            raise WrongSettings(f"{path}: the file of a secret is empty")
+        return found
 
 
-#: Our own secrets: each is a file of the secrets folder, 64 hexadecimal characters.
+#: Our own secrets: each is a file of the secrets folder, a line of 64 hexadecimal characters.
 OWN_SECRETS = ("session.key", "tokens.key")
 
 
 def make_secrets(settings: Settings) -> None:
     """Make the secrets that are missing.  Files are readable by the service alone."""
     names = [settings.secrets_folder / name for name in OWN_SECRETS]
-    if not settings.is_production:
+    if settings.is_development:
         # The demonstration bank and the portal agree on keys by reading the same files.
         names += [settings.bank_key_file, settings.bank_rest_password_file]
     for path in names:
@@ -208,30 +276,7 @@ def read_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.enviro
     if faults:
         raise WrongSettings("; ".join(sorted(faults)))
     settings = Settings(**values)
-    _refuse_unsafe(settings)
+    dangers = dangers_of(settings, raw, environ)
+    if dangers:
+        raise WrongSettings("; ".join(dangers))
     return settings
-
-
-def _refuse_unsafe(settings: Settings) -> None:
-    """Refuse what must never serve families: a test bank, plain http.
-
-    :raises WrongSettings: naming all that is unsafe.
-    """
-    if not settings.is_production:
-        return
-    faults = []
-    if settings.bank_mode != "PRODUCTION":
-        faults.append(f"{PREFIX}bank_mode must be PRODUCTION in production")
-    if not settings.is_secure:
-        faults.append(f"{PREFIX}public_url must be https in production")
-    addresses = {"bank_form_url": settings.bank_form_url, "bank_rest_url": settings.bank_rest_url}
-    faults += [
-        f"{PREFIX}{name} must be https in production"
-        for name, address in addresses.items()
-        if not address.startswith("https://")
-    ]
-    demonstration = Path(AssetResolver().resolve("sevres_familles:demo").abspath())
-    if settings.town_file.resolve().is_relative_to(demonstration.resolve()):
-        faults.append(f"{PREFIX}town_file must not be that of the demonstration in production")
-    if faults:
-        raise WrongSettings("; ".join(faults))

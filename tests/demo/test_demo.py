@@ -221,14 +221,16 @@ class TestCommands:
             text = text.replace(before, after)
         ini.write_text(text)
         secrets = tmp_path / "var" / "secrets"
-        secrets.mkdir(parents=True)
+        for folder in (secrets.parent, secrets):
+            folder.mkdir(mode=0o700)
         for name in ("bank.key", "bank-rest.password"):
+            (secrets / name).touch(mode=0o600)
             (secrets / name).write_text("secret")
         assert command("sevres-init", ini)[0] == 0
 
         told = command("sevres-demo", "--accounts", ini)
 
-        assert told == (1, ["Les comptes de démonstration sont refusés en production."])
+        assert told == (1, ["Les comptes de démonstration sont refusés ici (sevres.demo_data, en recette seulement)."])
 
     def test_refuse_what_they_do_not_understand(self, command):
         assert command("sevres-demo")[0] == 2

@@ -74,7 +74,7 @@ class TestAskIdentifiers:
         (event,) = announced
         (link,) = event.links
         assert (event.email.lower(), event.at, link.code) == ("dupond@free.fr", clock.now(), "26719")
-        assert len(link.nonce) == 32
+        assert len(link.nonce) == 8 + 32
 
     def test_serves_every_family_behind_an_address_by_one_mail(
         self, browser, with_password, stored, registry, announced
