@@ -32,6 +32,7 @@ class ShowFamily:
             "title": f"Accueil de la famille {' et '.join(names)}",
             "greeting": greeting(self.record.guardians),
             "code": self.family.code,
+            "electronic": self.family.electronic_only,
             "households": tuple(households(self.record)),
             "parts": parts_of(self.family, self.request, "home"),
             "cards": parts_of(self.family, self.request, "cards"),

@@ -38,6 +38,30 @@ class PasswordChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EmailReplaced:
+    """A family confirmed another address than ``email``, which is told."""
+
+    portal: Any
+    code: str
+    email: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDeviceSeen:
+    """A family signed in by its own password from a device that was not known; ``emails`` are to be told.
+
+    ``device`` says which kind: « Firefox sous Windows ».
+    """
+
+    portal: Any
+    code: str
+    device: str
+    emails: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmailConfirmationAsked:
     """A family gave an address, which a link is to confirm."""
 

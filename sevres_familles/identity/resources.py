@@ -3,6 +3,7 @@
 `Credentials` have no address: they stand in ``portal.stores["credentials"]``, by family code, made when first needed.
 """
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,8 @@ class Session(NamedTuple):
 
     opened_at: datetime
     scope: Scope
+    #: Which kind of device, in a few words: « Firefox sous Windows ».
+    device: str = ""
 
     def is_fresh(self, at: datetime) -> bool:
         """Tell whether a password was typed a few minutes ago."""
@@ -74,6 +77,8 @@ class Credentials(Persistent):
     printed: PrintedPassword | None = None
     #: The address that the family confirmed.
     email: str | None = None
+    #: What makes the tokens of devices good for this family alone, until its password changes.
+    device_key: str = ""
     #: The last links that were sent, to choose a password and to confirm an address.
     reset: SentLink | None = None
     confirmation: SentLink | None = None
@@ -107,13 +112,45 @@ class Credentials(Persistent):
         """End all sessions."""
         self.sessions = {}
 
+    def open_sessions(self, at: datetime, life: timedelta) -> list[tuple[str, Session]]:
+        """List the sessions that are open, the newest first, each with the name by which `end_named` ends it."""
+        alive = [(key, each) for key, each in self.sessions.items() if at < each.opened_at + life]
+        return [(_name_of(key), each) for key, each in reversed(alive)]
+
+    def name_of(self, ticket: str) -> str:
+        """Give the name of a ticket's session.  It opens nothing."""
+        return _name_of(digest(ticket))
+
+    def end_named(self, name: str) -> bool:
+        """End the session of a name, and tell whether there was one."""
+        kept = {key: each for key, each in self.sessions.items() if _name_of(key) != name}
+        was_there = len(kept) < len(self.sessions)
+        if was_there:
+            self.sessions = kept
+        return was_there
+
+    def end_others(self, ticket: str) -> None:
+        """End every session but one, and know no device any more."""
+        self.sessions = {key: each for key, each in self.sessions.items() if key == digest(ticket)}
+        self.forget_devices()
+
+    def forget_devices(self) -> None:
+        """Know no device any more."""
+        self.device_key = secrets.token_hex(8)
+
     def set_password(self, hashed: str) -> None:
         """Set the family's own password.
 
-        The printed one has served, the links sent before are dead, and every session ends (requirements I5, I6, I11).
+        The printed one has served, the links sent before are dead, every session ends, and devices are unknown
+        (requirements I5, I6, I11).
         """
         self.password = hashed
         if self.printed is not None:
             self.printed = self.printed._replace(spent=True)
         self.reset = None
         self.end_sessions()
+        self.forget_devices()
+
+
+def _name_of(key: bytes) -> str:
+    return key[:8].hex()

@@ -137,7 +137,3 @@ class AskConfirmationSchema(AskIdentifiersSchema):
     after_bind = staticmethod(_leave_current_out)
 
     actuel = _current_password()
-
-
-class NoSchema(colander.Schema):
-    """A form that is a button alone."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.sessions import current_session, ticket_of
-from sevres_familles.web.security import family_principal
+from sevres_familles.web.security import OWN_PASSWORD, family_principal
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SignedIn:
         """What the ``__acl__`` of the tree know this visitor by."""
         if self.scope is Scope.ACTIVATION:
             return (Everyone, Authenticated)
-        return (Everyone, Authenticated, family_principal(self.code))
+        return (Everyone, Authenticated, OWN_PASSWORD, family_principal(self.code))
 
 
 @implementer(ISecurityPolicy)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pyramid.request import Request
 
+from sevres_familles.identity.devices import describe
 from sevres_familles.identity.resources import Credentials, Scope, Session
 from sevres_familles.web.sessions import has_session
 
@@ -39,7 +40,7 @@ def start(request: Request, credentials: Credentials, scope: Scope) -> None:
     """Open a session, under a new ticket and a new CSRF token, in place of the one the browser had."""
     end(request)
     ticket = Ticket(credentials.code, secrets.token_hex(16))
-    session = Session(request.now, scope)
+    session = Session(request.now, scope, describe(request.user_agent or ""))
     credentials.open_session(ticket.secret, session, request.portal_settings.session_absolute)
     request.session[_TICKET] = ".".join(ticket)
     request.session.new_csrf_token()

@@ -1,12 +1,18 @@
 """The throttle: who failed waits longer and longer, and no stranger can lock a family out (requirements I4, S21).
 
-Three tallies of failures decide how long an attempt must wait:
+Tallies of failures decide how long an attempt must wait:
 
 - *this address on this account* grows to an hour: it stops whoever guesses one family's password;
-- *this address* on any account grows to a minute: it stops whoever tries one password on every account;
+- *this address* on any account grows to ten minutes: it stops whoever tries one password on every account; an IPv6
+  address counts with its /48 too, where one subscriber may have 65,536 of ours;
 - *this account* from everywhere grows to half a minute, and is only the wait of an address that is new to the account.
   A newcomer takes a place in the queue and keeps it, so that the family gets in after that half-minute at most, however
-  many strangers try meanwhile.
+  many strangers try meanwhile;
+- *everywhere*, all failures of the portal: when they are many more than a town's mistakes, every newcomer waits that
+  half-minute, and an address has three tries in place of twenty.  It slows whoever spreads over many addresses.
+
+A device that the family signed in from before (`devices`) has a tally of its own, and meets none of the others: nothing
+that strangers do makes it wait.
 
 Tallies cool down with time.  They are kept under keyed hashes, in the database that all workers share, in two
 generations of which the older is dropped, so that they take a bounded room and no address stays longer than two days.
@@ -14,8 +20,10 @@ generations of which the older is dropped, so that they take a bounded room and 
 
 import hashlib
 import hmac
+import secrets
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import ceil
 from typing import NamedTuple
 
@@ -49,9 +57,18 @@ class Limit(NamedTuple):
 #: An address on an account: the CNIL's measure (a minute after five failures, some 25 tries a day).
 ON_ACCOUNT = Limit(5, timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1))
 #: An address on all accounts: a household, a school or a telephone network may stand behind one.
-FROM_ADDRESS = Limit(20, timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=1))
+FROM_ADDRESS = Limit(20, timedelta(seconds=1), timedelta(minutes=10), timedelta(minutes=5))
+#: The /48 of an IPv6 address on all accounts.
+FROM_SITE = Limit(100, timedelta(seconds=1), timedelta(minutes=10), timedelta(minutes=1))
 #: An account from all addresses.
 ACCOUNT = Limit(10, timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=1))
+#: All accounts from all addresses: 10,000 families who sign in within ten minutes make some hundred mistakes a minute.
+EVERYWHERE = Limit(300, timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=0.5))
+#: An address on all accounts, while failures everywhere are beyond that.
+UNDER_ATTACK = Limit(3, timedelta(minutes=1), timedelta(minutes=15), timedelta(minutes=20))
+#: The tally of everywhere stands in as many parts, so that failures at once seldom write the same one.
+_PARTS = 16
+_PART_OF_EVERYWHERE = EVERYWHERE._replace(cooling=EVERYWHERE.cooling * _PARTS)
 #: Requests for forgotten identifiers from an address, and mails to one.
 ASKING = Limit(5, timedelta(seconds=30), timedelta(minutes=10), timedelta(minutes=5))
 MAILING = Limit(3, timedelta(minutes=20), timedelta(minutes=20), timedelta(minutes=20))
@@ -142,36 +159,64 @@ class Gate:
 
 
 class Attempts:
-    """The throttle as one attempt meets it: an address that tries an account."""
+    """The throttle as one attempt meets it: an address, or a device that is known, that tries an account."""
 
-    def __init__(self, throttle: Throttle, secret: bytes, *, address: str, account: str, now: datetime) -> None:
-        where = network_of(address)
+    def __init__(
+        self,
+        throttle: Throttle,
+        secret: bytes,
+        *,
+        address: str,
+        account: str,
+        now: datetime,
+        device: str | None = None,
+    ) -> None:
+        where, site = network_of(address), site_of(address)
         self._throttle = throttle
         self._now = now
+        self._is_known = device is not None
         self._account = key_for(secret, "account", account)
         self._address = key_for(secret, "address", where)
-        self._both = key_for(secret, "both", where, account)
+        self._site = key_for(secret, "site", site) if site else None
+        #: Who tries this account: the device if it is known, else the address.
+        self._both = key_for(secret, "device", device, account) if device else key_for(secret, "both", where, account)
+        self._everywhere = _keys_of_everywhere(secret)
 
     def wait(self) -> timedelta:
         """Tell how long this attempt must wait; a newcomer that must is put in the queue."""
         throttle, now = self._throttle, self._now
-        wait = max(throttle.wait(self._address, now), throttle.wait(self._both, now))
+        wait = throttle.wait(self._both, now)
+        if self._is_known:
+            return wait
+        wait = max(wait, throttle.wait(self._address, now), throttle.wait(self._site, now) if self._site else _NOTHING)
         if throttle.find(self._both) is None and not wait:
-            wait = throttle.pressure(self._account, ACCOUNT, now)
+            wait = max(throttle.pressure(self._account, ACCOUNT, now), EVERYWHERE.delay(self._level_everywhere()))
             if wait:
                 throttle.queue(self._both, now + wait, now)
         return wait
 
     def fail(self) -> None:
         """Count a failed attempt."""
-        self._throttle.fail(self._both, ON_ACCOUNT, self._now)
-        self._throttle.fail(self._address, FROM_ADDRESS, self._now)
-        self._throttle.fail(self._account, ACCOUNT, self._now)
+        throttle, now = self._throttle, self._now
+        throttle.fail(self._both, ON_ACCOUNT, now)
+        if self._is_known:
+            return
+        is_attacked = EVERYWHERE.delay(self._level_everywhere()) > _NOTHING
+        throttle.fail(self._address, UNDER_ATTACK if is_attacked else FROM_ADDRESS, now)
+        if self._site:
+            throttle.fail(self._site, FROM_SITE, now)
+        throttle.fail(self._account, ACCOUNT, now)
+        throttle.fail(secrets.choice(self._everywhere), _PART_OF_EVERYWHERE, now)
 
     def succeed(self) -> None:
-        """Forget what this address failed on this account, and the account's own tally."""
+        """Forget what this address or device failed on this account, and the account's own tally."""
         self._throttle.forget(self._both, self._now)
         self._throttle.forget(self._account, self._now)
+
+    def _level_everywhere(self) -> float:
+        """Sum what is left of the failures everywhere."""
+        tallies = filter(None, map(self._throttle.find, self._everywhere))
+        return sum(tally.cooled(_PART_OF_EVERYWHERE, self._now) for tally in tallies)
 
 
 def key_for(secret: bytes, *parts: str) -> bytes:
@@ -179,14 +224,30 @@ def key_for(secret: bytes, *parts: str) -> bytes:
     return hmac.digest(secret, "\0".join(("throttle", *parts)).encode(), hashlib.sha256)[:16]
 
 
+@cache
+def _keys_of_everywhere(secret: bytes) -> tuple[bytes, ...]:
+    return tuple(key_for(secret, "everywhere", str(part)) for part in range(_PARTS))
+
+
 def network_of(address: str) -> str:
     """Give what stands for one subscriber: an IPv4 address, the /64 of an IPv6 one."""
+    parsed = _parsed(address)
+    return str(_begin(parsed, 64)) if isinstance(parsed, IPv6Address) else str(parsed or address)
+
+
+def site_of(address: str) -> str | None:
+    """Give the /48 of an IPv6 address, which one subscriber may have whole; nothing for another."""
+    parsed = _parsed(address)
+    return str(_begin(parsed, 48)) if isinstance(parsed, IPv6Address) else None
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(IPv6Address(int(parsed) >> 64 << 64))
-    return str(parsed)
+        return None
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
+
+
+def _begin(address: IPv6Address, bits: int) -> IPv6Address:
+    return IPv6Address(int(address) >> (128 - bits) << (128 - bits))

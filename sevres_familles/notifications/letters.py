@@ -95,6 +95,40 @@ def _email_confirmation(request: Request, mail: Mail) -> Parts:
     return {"code": code, "url": confirmation_url(request, code, mail.context["nonce"]), "dead_at": dead_at}, []
 
 
+def _new_device(request: Request, mail: Mail) -> Parts:
+    values = {
+        "code": mail.context["code"],
+        "device": mail.context["device"],
+        "at": mail.written_at,
+        "sessions_url": request.resource_url(request.portal, "vos-connexions"),
+        "forgotten_url": request.resource_url(request.portal, "identifiants-oublies"),
+    }
+    return values, []
+
+
+def _email_replaced(request: Request, mail: Mail) -> Parts:
+    forgotten_url = request.resource_url(request.portal, "identifiants-oublies")
+    return {"code": mail.context["code"], "at": mail.written_at, "forgotten_url": forgotten_url}, []
+
+
+def _delivery_chosen(request: Request, mail: Mail) -> Parts:
+    family = request.portal["familles"][mail.context["code"]]
+    url = request.resource_url(family, "recevoir-vos-factures")
+    values = {"code": family.code, "electronic": mail.context["electronic"], "at": mail.written_at, "url": url}
+    return values, []
+
+
+def _invoices_online(request: Request, mail: Mail) -> Parts:
+    family = request.portal["familles"][mail.context["code"]]
+    accounts = family["comptes"]
+    invoices = [accounts[regie][name] for regie, name in mail.context["invoices"]]
+    values = {
+        "invoices": [(_line(each.facts.label), each, request.resource_url(each)) for each in invoices],
+        "delivery_url": request.resource_url(family, "recevoir-vos-factures"),
+    }
+    return values, []
+
+
 def _receipt(request: Request, mail: Mail) -> Parts:
     number = mail.context["number"]
     payment = request.portal["paiements"][mail.context["payment"]]
@@ -114,8 +148,13 @@ def _receipt(request: Request, mail: Mail) -> Parts:
 
 
 def _share(invoice: Invoice, amount: Money) -> tuple[str, str, Money]:
-    """Say what went to an invoice.  A label is a line: one with a line end in it could look like words of ours."""
-    return " ".join(invoice.facts.label.split()), invoice.reference, amount
+    """Say what went to an invoice."""
+    return _line(invoice.facts.label), invoice.reference, amount
+
+
+def _line(label: str) -> str:
+    """Keep a label on one line: one with a line end in it could look like words of ours."""
+    return " ".join(label.split())
 
 
 _WRITERS: Mapping[MailKind, Callable[[Request, Mail], Parts]] = {
@@ -123,4 +162,8 @@ _WRITERS: Mapping[MailKind, Callable[[Request, Mail], Parts]] = {
     MailKind.PASSWORD_CHANGED: _password_changed,
     MailKind.EMAIL_CONFIRMATION: _email_confirmation,
     MailKind.RECEIPT: _receipt,
+    MailKind.NEW_DEVICE: _new_device,
+    MailKind.EMAIL_REPLACED: _email_replaced,
+    MailKind.DELIVERY_CHOSEN: _delivery_chosen,
+    MailKind.INVOICES_ONLINE: _invoices_online,
 }

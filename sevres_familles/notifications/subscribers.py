@@ -9,11 +9,19 @@ from typing import Any
 
 from pyramid.config import Configurator
 
-from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked
+from sevres_familles.families.events import DeliveryChosen
+from sevres_familles.identity.events import (
+    EmailConfirmationAsked,
+    EmailReplaced,
+    NewDeviceSeen,
+    PasswordChanged,
+    ResetAsked,
+)
 from sevres_familles.identity.services import mail_address
 from sevres_familles.notifications.resources import MailKind
 from sevres_familles.notifications.transport import domain_of
 from sevres_familles.payments.events import ReceiptIssued
+from sevres_familles.regies.events import InvoicesPublished
 
 
 class Clerk:
@@ -37,6 +45,31 @@ class Clerk:
         context = {"code": event.code, "nonce": event.nonce}
         self._write(event.portal, MailKind.EMAIL_CONFIRMATION, event.email, context, event.at)
 
+    def tell_new_device(self, event: NewDeviceSeen) -> None:
+        """Tell every address of a family that it was signed in to from a device that was not known."""
+        for email in event.emails:
+            context = {"code": event.code, "device": event.device}
+            self._write(event.portal, MailKind.NEW_DEVICE, email, context, event.at)
+
+    def tell_email_replaced(self, event: EmailReplaced) -> None:
+        """Tell an address that it is not written to any more."""
+        self._write(event.portal, MailKind.EMAIL_REPLACED, event.email, {"code": event.code}, event.at)
+
+    def tell_delivery_chosen(self, event: DeliveryChosen) -> None:
+        """Tell every address of a family how its invoices reach it from now on."""
+        for email in event.emails:
+            context = {"code": event.code, "electronic": event.electronic}
+            self._write(event.portal, MailKind.DELIVERY_CHOSEN, email, context, event.at)
+
+    def tell_invoices(self, event: InvoicesPublished) -> None:
+        """Tell a family that wants no paper that its invoices are on line."""
+        family = event.invoices[0].account.family
+        email = mail_address(event.portal, self._registry, family.code)
+        if email:
+            invoices = [[invoice.account.__name__, invoice.__name__] for invoice in event.invoices]
+            context = {"code": family.code, "invoices": invoices}
+            self._write(event.portal, MailKind.INVOICES_ONLINE, email, context, event.at)
+
     def send_receipt(self, event: ReceiptIssued) -> None:
         """Send a receipt to the address that the payment was opened with, else to the family's, if it has one."""
         payment = event.payment
@@ -56,4 +89,8 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber(clerk.tell_identifiers, ResetAsked)
     config.add_subscriber(clerk.tell_password_changed, PasswordChanged)
     config.add_subscriber(clerk.ask_to_confirm, EmailConfirmationAsked)
+    config.add_subscriber(clerk.tell_new_device, NewDeviceSeen)
+    config.add_subscriber(clerk.tell_email_replaced, EmailReplaced)
+    config.add_subscriber(clerk.tell_delivery_chosen, DeliveryChosen)
+    config.add_subscriber(clerk.tell_invoices, InvoicesPublished)
     config.add_subscriber(clerk.send_receipt, ReceiptIssued)

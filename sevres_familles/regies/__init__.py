@@ -17,4 +17,5 @@ def includeme(config: Configurator) -> None:
     config.add_measures(measures_of_imports)
     config.add_family_part("home", due.what_is_due, "sevres_familles:templates/regies/due.pt")
     config.add_family_part("record", accounts.accounts_of_record, "sevres_familles:templates/regies/accounts_part.pt")
+    config.add_family_part("record", delivery.delivery_of_record, "sevres_familles:templates/regies/delivery_part.pt")
     config.scan("sevres_familles.regies")

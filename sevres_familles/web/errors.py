@@ -19,7 +19,9 @@ from sevres_familles.web.sessions import has_session, has_timed_out
 log = logging.getLogger(__name__)
 
 #: Ways from the portal behind which everything needs a sign-in, so that nothing there tells whether it exists.
-PROTECTED = frozenset({("familles",), ("paiements",), ("mot-de-passe",), ("confirmer-mon-e-mail",)})
+PROTECTED = frozenset(
+    {("familles",), ("paiements",), ("mot-de-passe",), ("confirmer-mon-e-mail",), ("vos-connexions",)}
+)
 
 _PAGES: Mapping[int, tuple[str, str]] = {
     400: ("Cette demande n’a pas pu être lue", "Revenez à la page précédente, rechargez-la, puis recommencez."),

@@ -52,6 +52,10 @@ class Euros(colander.SchemaType):
             raise colander.Invalid(node, "Écrivez un montant en euros. Exemple\u00a0: 12,30") from error
 
 
+class NoSchema(colander.Schema):
+    """A form that is a button alone."""
+
+
 class FormView:
     """A page that is a form."""
 

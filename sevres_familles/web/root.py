@@ -12,7 +12,7 @@ from pyramid_zodbconn import get_connection
 
 from sevres_familles.web.container import Container
 from sevres_familles.web.evolution import is_evolved
-from sevres_familles.web.security import DENY_ALL, Permission
+from sevres_familles.web.security import DENY_ALL, OWN_PASSWORD, Permission
 
 
 class DatabaseNotReady(Exception):
@@ -34,6 +34,7 @@ class Portal(Container):
             (Permission.PAGE_VIEW, Permission.SESSION_OPEN, Permission.SESSION_CLOSE, Permission.NOTIFICATION_RECEIVE),
         ),
         (Allow, Authenticated, (Permission.SESSION_EXTEND, Permission.PASSWORD_CHANGE)),
+        (Allow, OWN_PASSWORD, Permission.SESSION_MANAGE),
         DENY_ALL,
     )
 

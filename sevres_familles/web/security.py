@@ -16,15 +16,20 @@ class Permission(StrEnum):
     SESSION_OPEN = "session:open"
     SESSION_CLOSE = "session:close"
     SESSION_EXTEND = "session:extend"
+    SESSION_MANAGE = "session:manage"
     PASSWORD_CHANGE = "password:change"  # noqa: S105 - the name of a permission
     FAMILY_VIEW = "family:view"
     INVOICE_VIEW = "invoice:view"
     INVOICE_PAY = "invoice:pay"
     PAYMENT_VIEW = "payment:view"
     NOTIFICATION_RECEIVE = "notification:receive"
-    #: The default of views that state none: nobody has it.
     SERVICE_WATCH = "service:watch"
+    #: The default of views that state none: nobody has it.
     NOBODY = "nobody"
+
+
+#: The principal of whoever is signed in with a password of their own, and not with a printed one.
+OWN_PASSWORD = "own-password"  # noqa: S105 - the name of a principal
 
 
 def family_principal(code: str) -> str:

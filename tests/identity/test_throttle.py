@@ -5,11 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from sevres_familles.identity.throttle import Attempts, Gate, Limit, Throttle, key_for, network_of
+from sevres_familles.identity import throttle
+from sevres_familles.identity.throttle import EVERYWHERE, Attempts, Gate, Limit, Throttle, key_for, network_of
 from tests.conftest import NOW, StoppedClock
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+STRANGERS = [f"203.{number // 250}.{number % 250}.7" for number in range(10_000)]
 
 
 class Door:
@@ -19,8 +23,9 @@ class Door:
         self.clock = clock
         self.throttle = Throttle()
 
-    def attempt(self, address: str = HERE, account: str = "26719") -> Attempts:
-        return Attempts(self.throttle, b"key", address=address, account=account, now=self.clock.now())
+    def attempt(self, address: str = HERE, account: str = "26719", device: str | None = None) -> Attempts:
+        now = self.clock.now()
+        return Attempts(self.throttle, b"key", address=address, account=account, now=now, device=device)
 
     def fail(self, times: int = 1, **who: str) -> timedelta:
         """Fail so many times, waiting each time as long as asked, and give the wait that follows."""
@@ -99,6 +104,103 @@ def test_a_thousand_strangers_who_never_stop_make_the_owner_wait_at_most_thirty_
     assert door.attempt(HERE).wait() == timedelta()
 
 
+def test_ten_thousand_wrong_tries_from_as_many_addresses_make_the_owner_wait_at_most_thirty_seconds(door, clock):
+    for stranger in STRANGERS:
+        door.hammer(1, address=stranger)
+
+    wait = door.attempt(HERE).wait()
+
+    assert timedelta() < wait <= 30 * SECOND
+    clock.moment += wait
+    assert door.attempt(HERE).wait() == timedelta()
+
+
+class TestKnownDevice:
+    def test_does_not_wait_for_what_strangers_do_to_the_account(self, door):
+        for stranger in STRANGERS[:100]:
+            door.hammer(3, address=stranger)
+
+        assert door.attempt(device="phone").wait() == timedelta()
+        assert door.attempt().wait() > timedelta()
+
+    def test_does_not_wait_for_what_a_stranger_does_from_its_own_address(self, door):
+        door.hammer(100, address=HERE)
+        for account in range(100):
+            door.hammer(1, address=HERE, account=str(account))
+
+        assert door.attempt(device="phone").wait() == timedelta()
+
+    def test_guesses_no_more_than_an_address_does(self, door, clock):
+        taken = 0
+        for _ in range(24 * 60):
+            taken += door.hammer(2, device="phone")
+            clock.advance(minutes=1)
+
+        assert taken <= 35
+
+    def test_makes_nobody_else_wait(self, door):
+        door.hammer(100, device="phone")
+
+        assert door.attempt(THERE).wait() == timedelta()
+        assert door.attempt(HERE).wait() == timedelta()
+
+    def test_of_one_family_is_nothing_to_another(self, door):
+        door.fail(6, device="phone")
+
+        assert door.attempt(account="31415", device="phone").wait() == timedelta()
+
+
+class TestEverywhere:
+    def spray(self, door, clock, minutes: int = 1) -> int:
+        """Try one password on account after account from 400 addresses, all at once; count what is taken."""
+        taken = 0
+        for minute in range(minutes):
+            clock.advance(minutes=minute and 1)
+            for number, stranger in enumerate(STRANGERS[:400]):
+                taken += door.hammer(1, address=stranger, account=f"{minute}-{number}")
+        return taken
+
+    def test_a_spray_from_many_addresses_is_slowed_three_times(self, door, clock, monkeypatch):
+        slowed = self.spray(door, clock, minutes=15)
+
+        monkeypatch.setattr(throttle, "EVERYWHERE", EVERYWHERE._replace(free=10**9))
+        door.throttle = Throttle()
+        free = self.spray(door, clock, minutes=15)
+
+        assert free == 400 * 15
+        assert slowed < free / 3
+
+    def test_during_a_spray_a_family_that_is_new_waits_half_a_minute_and_then_gets_in(self, door, clock):
+        self.spray(door, clock)
+
+        wait = door.attempt(HERE).wait()
+
+        assert timedelta() < wait <= 30 * SECOND
+        clock.moment += wait
+        assert door.attempt(HERE).wait() == timedelta()
+
+    def test_during_a_spray_a_known_device_does_not_wait(self, door, clock):
+        self.spray(door, clock)
+
+        assert door.attempt(HERE).wait() > timedelta()
+        assert door.attempt(HERE, device="phone").wait() == timedelta()
+
+    def test_the_mistakes_of_invoice_day_make_no_newcomer_wait(self, door, clock):
+        for second in range(600):
+            for each in range(2):
+                door.attempt(f"198.51.{second % 250}.{each}", account=f"{second}-{each}").fail()
+            clock.advance(seconds=1)
+
+        assert door.attempt(THERE, account="31415").wait() == timedelta()
+
+    def test_is_over_minutes_after_the_spray(self, door, clock):
+        self.spray(door, clock)
+
+        clock.advance(minutes=10)
+
+        assert door.attempt(HERE).wait() == timedelta()
+
+
 def test_a_place_in_the_queue_is_not_lost_by_knocking_again(door, clock):
     for number in range(20):
         door.hammer(3, address=f"203.0.113.{number}")
@@ -115,11 +217,22 @@ def test_one_try_on_each_of_ten_thousand_accounts_from_one_address_is_stopped(do
     assert taken == 20
 
 
-def test_an_address_that_tried_every_account_waits_at_most_a_minute(door):
-    for number in range(200):
+def test_an_address_that_waits_as_told_needs_a_month_for_ten_thousand_accounts(door, clock):
+    begun = clock.now()
+    for number in range(500):
         door.fail(account=str(number))
 
-    assert door.attempt(account="again").wait() <= MINUTE
+    assert door.attempt(account="again").wait() <= 10 * MINUTE
+    assert (clock.now() - begun) * (10_000 / 500) > timedelta(days=30)
+
+
+def test_one_try_from_each_network_of_an_ipv6_site_is_stopped_too(door):
+    site = [f"2001:db8:1:{number:x}::1" for number in range(2_000)]
+
+    taken = sum(door.hammer(1, address=address, account=address) for address in site)
+
+    assert taken == 100
+    assert door.hammer(1, address="2001:db8:2::1", account="31415") == 1
 
 
 def test_a_success_forgets_the_mistakes_before_it(door, clock):

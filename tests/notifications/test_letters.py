@@ -10,10 +10,20 @@ import pytest
 
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import EvidenceKind
-from sevres_familles.identity.events import EmailConfirmationAsked, PasswordChanged, ResetAsked, ResetLink
+from sevres_familles.families.events import DeliveryChosen
+from sevres_familles.identity.events import (
+    EmailConfirmationAsked,
+    EmailReplaced,
+    NewDeviceSeen,
+    PasswordChanged,
+    ResetAsked,
+    ResetLink,
+)
+from sevres_familles.identity.services import credentials_of
 from sevres_familles.identity.tokens import Purpose, token_for
 from sevres_familles.notifications.delivery import deliver_due
 from sevres_familles.payments.services import apply
+from sevres_familles.regies.events import InvoicesPublished
 from tests import factories
 from tests.conftest import NOW
 from tests.payments.making import AT, evidence, opened
@@ -167,6 +177,98 @@ def test_confirming_an_address_asks_for_one_click(announce, delivered, registry)
         f"ouvrez ce lien avant le jeudi 26 novembre 2026 à 15:35{NBSP}:\nhttp://localhost/confirmer-mon-adresse/26719/{token}\n"
         in text
     )
+
+
+class TestNewDevice:
+    @pytest.fixture
+    def message(self, announce, delivered):
+        announce(NewDeviceSeen, code="26719", device="Firefox sous Windows", emails=("dupond@free.fr",))
+        return delivered()[0]
+
+    def test_says_when_and_from_what(self, message):
+        text = text_of(message)
+
+        assert message["Subject"] == "Nouvelle connexion à votre espace - Espace familles de Sèvres"
+        assert f"Date{NBSP}: lundi 23 novembre 2026 à 15:35\n" in text
+        assert f"Appareil{NBSP}: Firefox sous Windows\n" in text
+
+    def test_says_what_to_do_and_holds_no_secret(self, message):
+        assert re.findall(r"https?://\S+", text_of(message)) == [
+            "http://localhost/identifiants-oublies",
+            "http://localhost/vos-connexions",
+            "http://localhost/",
+        ]
+
+
+def test_an_address_that_is_replaced_is_told_and_not_by_what(announce, delivered):
+    announce(EmailReplaced, code="26719", email="dupond@free.fr")
+
+    (message,) = delivered()
+
+    assert message["Subject"] == "Votre adresse e-mail a changé - Espace familles de Sèvres"
+    assert message["To"] == "dupond@free.fr"
+    assert "confirmée le lundi 23 novembre 2026 à 15:35 pour le code d’accès 26719" in text_of(message)
+
+
+class TestDelivery:
+    @pytest.fixture
+    def invoices(self, stored, registry):
+        """Announce invoices of the DUPOND family, which confirmed an address and wants no paper."""
+
+        def publish(*facts):
+            with stored() as portal:
+                family = factories.store_family(portal)
+                credentials_of(portal, family.code).email = "pierre@ville.example"
+                stored_ones = tuple(factories.store_invoice(family, each) for each in facts)
+                registry.notify(InvoicesPublished(portal=portal, invoices=stored_ones, at=NOW))
+
+        return publish
+
+    @pytest.mark.parametrize(
+        ("electronic", "subject", "words"),
+        [
+            (True, "Vos factures en ligne seulement", "Nous vous écrirons à chaque nouvelle facture"),
+            (False, "Vos factures à nouveau sur papier", "Vos factures restent aussi en ligne"),
+        ],
+    )
+    def test_a_choice_is_confirmed_with_the_way_back(self, stored, announce, delivered, electronic, subject, words):
+        with stored() as portal:
+            factories.store_family(portal)
+        announce(DeliveryChosen, code="26719", electronic=electronic, emails=("dupond@free.fr",))
+
+        (message,) = delivered()
+
+        assert message["Subject"] == f"{subject} - Espace familles de Sèvres"
+        assert words in text_of(message)
+        assert "http://localhost/familles/26719/recevoir-vos-factures" in text_of(message)
+
+    def test_an_invoice_on_line_is_told_to_the_confirmed_address_with_its_link(self, invoices, delivered):
+        invoices(factories.facts("9161", label="FACTURATION\r\nCANTINES"))
+
+        (message,) = delivered()
+
+        text = text_of(message)
+        assert message["To"] == "pierre@ville.example"
+        assert message["Subject"] == "Votre facture est en ligne - Espace familles de Sèvres"
+        assert "\nFACTURATION CANTINES\n" in text
+        assert "À payer avant le lundi 30 novembre 2026\n" in text
+        assert "\nhttp://localhost/familles/26719/comptes/scolaire/2026-9161/\n" in text
+
+    def test_it_tells_neither_amounts_nor_children(self, invoices, delivered):
+        invoices(factories.facts("9161"))
+
+        text = text_of(delivered()[0])
+
+        assert "€" not in text
+        assert "Léa" not in text
+
+    def test_several_invoices_of_a_family_are_one_mail(self, invoices, delivered):
+        invoices(factories.facts("9161"), factories.facts("9162"))
+
+        (message,) = delivered()
+
+        assert message["Subject"] == "Vos factures sont en ligne - Espace familles de Sèvres"
+        assert text_of(message).count("/comptes/scolaire/2026-") == 2
 
 
 class TestReceipt:

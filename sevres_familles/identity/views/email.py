@@ -7,7 +7,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from sevres_familles.identity.resources import Scope
-from sevres_familles.identity.schemas import AskConfirmationSchema, NoSchema
+from sevres_familles.identity.schemas import AskConfirmationSchema
 from sevres_familles.identity.services import (
     ask_confirmation,
     check_confirmation,
@@ -21,6 +21,7 @@ from sevres_familles.identity.tokens import Purpose
 from sevres_familles.identity.views.links import held_link, hold_link, let_go
 from sevres_familles.identity.views.pages import ThrottledView, family_home, page_url
 from sevres_familles.identity.views.password import STEPS
+from sevres_familles.web.forms import NoSchema
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
 

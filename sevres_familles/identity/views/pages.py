@@ -9,7 +9,9 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.request import Request
 
 from sevres_familles.domain.french import plural
+from sevres_familles.identity.devices import known_device
 from sevres_familles.identity.services import attempts, is_own_password
+from sevres_familles.identity.throttle import Attempts
 from sevres_familles.web.forms import FormView, wrong
 
 _ADVICE_FROM = timedelta(minutes=2)
@@ -41,6 +43,18 @@ def page_url(request: Request, name: str, **query: str) -> str:
 class ThrottledView(FormView):
     """A form that a stranger may not try too often."""
 
+    def attempts(self, code: str) -> Attempts:
+        """Meet the throttle as this browser that tries a code."""
+        request = self.request
+        return attempts(
+            request.portal,
+            request.registry,
+            address=request.remote_addr or "",
+            code=code,
+            at=request.now,
+            device=known_device(request, code),
+        )
+
     def too_soon(self, field: str, wait: timedelta, words: str) -> colander.Invalid:
         """Refuse until the wait is over: 429, and how long in seconds for programs."""
         self.refusal_status = 429
@@ -55,7 +69,7 @@ class ThrottledView(FormView):
         """
         request = self.request
         code = request.identity.code
-        tries = attempts(request.portal, request.registry, address=request.remote_addr or "", code=code, at=request.now)
+        tries = self.attempts(code)
         wait = tries.wait()
         if wait:
             raise self.too_soon("actuel", wait, "Trop d’essais.")

@@ -7,11 +7,11 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from sevres_familles.identity import sessions
+from sevres_familles.identity import devices, sessions
 from sevres_familles.identity.passwords import EXAMPLE, Fault, Rule
 from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.schemas import ChangePasswordSchema, NewPasswordSchema
-from sevres_familles.identity.services import attempts, check_reset, faults_of_password, set_password
+from sevres_familles.identity.services import check_reset, faults_of_password, set_password
 from sevres_familles.identity.tokens import Purpose
 from sevres_familles.identity.views.links import held_link, hold_link, let_go
 from sevres_familles.identity.views.pages import ThrottledView, family_home, page_url
@@ -115,6 +115,7 @@ class ChangePassword(NewPasswordView):
         password = self.check_new_password(appstruct)
         credentials = set_password(request.portal, request.registry, self.code, password, request.now)
         sessions.start(request, credentials, Scope.FAMILY)
+        devices.remember(request, credentials)
         request.session.flash("Votre mot de passe est enregistré.")
         if was_first:
             return HTTPSeeOther(page_url(request, "confirmer-mon-e-mail", etape="3"))
@@ -168,10 +169,9 @@ class ChooseNewPassword(NewPasswordView):
         """Set the password, end every session, and lead to Connexion, where it is tried at once."""
         request, code = self.request, self.code
         password = self.check_new_password(appstruct)
-        set_password(request.portal, request.registry, code, password, request.now)
-        attempts(
-            request.portal, request.registry, address=request.remote_addr or "", code=code, at=request.now
-        ).succeed()
+        credentials = set_password(request.portal, request.registry, code, password, request.now)
+        devices.remember(request, credentials)
+        self.attempts(code).succeed()
         let_go(request)
         sessions.end(request)
         request.session.flash(f"Votre mot de passe est enregistré. Connectez-vous avec votre code d’accès, {code}.")

@@ -8,11 +8,11 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from sevres_familles.domain.references import has_printed_shape, is_printed_password
-from sevres_familles.identity import sessions
+from sevres_familles.identity import devices, sessions
 from sevres_familles.identity.links import local_path
 from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.schemas import SignInSchema
-from sevres_familles.identity.services import attempts, authenticate, credentials_of
+from sevres_familles.identity.services import authenticate, credentials_of
 from sevres_familles.identity.views.forgotten import AskIdentifiers
 from sevres_familles.identity.views.pages import ThrottledView, family_home, keep_record, page_url
 from sevres_familles.web.forms import refuse_unknown_fields, wrong
@@ -71,7 +71,7 @@ class SignIn(ThrottledView):
         request, code, typed = self.request, appstruct["code"], appstruct["mdp"]
         if has_printed_shape(typed) and not is_printed_password(typed):
             raise wrong(self.form().schema, "mdp", _MISTYPED)
-        tries = attempts(request.portal, request.registry, address=request.remote_addr or "", code=code, at=request.now)
+        tries = self.attempts(code)
         wait = tries.wait()
         if wait:
             raise self.too_soon("mdp", wait, "Trop d’essais avec ce code ou depuis cette connexion.")
@@ -81,7 +81,10 @@ class SignIn(ThrottledView):
             keep_record(request)
             raise wrong(self.form().schema, "mdp", _WRONG)
         tries.succeed()
-        sessions.start(request, credentials_of(request.portal, code), scope)
+        credentials = credentials_of(request.portal, code)
+        sessions.start(request, credentials, scope)
+        if scope is Scope.FAMILY:
+            devices.welcome(request, credentials)
         return _lead_on(request, code, scope, appstruct["retour"])
 
 
