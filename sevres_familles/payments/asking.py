@@ -7,7 +7,7 @@ once its page has died expires.  The bank is called between transactions; killed
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import transaction
 
@@ -82,26 +82,48 @@ def _take_answer(
     portal = portal_in(connection.root(), registry)
     payments: Payments = portal["paiements"]
     payment: Payment = payments[reference]
+    settings = registry.settings_of_portal
     if answer is None:
         payments.to_ask[reference] = now + _AFTER_SILENCE
+        _alert_when_long(portal, payment, settings, now, is_silent=True)
         return
     for evidence in answer:
         apply(portal, registry, payment, evidence)
     if not answer and now >= payment.opened_at + gateway.page_life:
         expire(portal, payment, now)
-    settings = registry.settings_of_portal
-    _alert_when_long(portal, payment, settings, now)
-    later = next_ask(settings, payment.opened_at, now) if payment.is_open else None
-    if later is None:
-        payments.to_ask.pop(reference, None)
-    else:
+    _alert_when_long(portal, payment, settings, now, is_silent=False)
+    later = next_ask(settings, payment.opened_at, now) if _may_change(payment, gateway, now) else None
+    if later is not None:
         payments.to_ask[reference] = later
-
-
-def _alert_when_long(portal: Any, payment: Payment, settings: Settings, now: datetime) -> None:
-    """Tell staff, once, of a payment that the bank keeps pending."""
-    if payment.state is not PaymentState.PENDING or payment.long_pending:
         return
-    if now >= payment.settled_at + settings.pending_alert_after:
+    payments.to_ask.pop(reference, None)
+    if payment.is_open:
+        raise_alert(portal, payment, "sans réponse claire de la banque, qui n’est plus interrogée : à vérifier", now)
+
+
+def _may_change(payment: Payment, gateway: PaymentGateway, now: datetime) -> bool:
+    """Tell whether to ask again: after a refusal too, as long as another card may be tried on the bank's page."""
+    page_is_alive = now < payment.opened_at + gateway.page_life
+    return payment.is_open or (payment.state is PaymentState.REFUSED and page_is_alive)
+
+
+def _alert_when_long(portal: Any, payment: Payment, settings: Settings, now: datetime, *, is_silent: bool) -> None:
+    """Tell staff, once, of a payment that the bank keeps pending, or is silent about."""
+    waits = payment.state is PaymentState.PENDING or (is_silent and payment.is_open)
+    if waits and not payment.long_pending and now >= payment.settled_at + settings.pending_alert_after:
         payment.long_pending = True
-        raise_alert(portal, payment, "en attente à la banque depuis plus de deux heures", now)
+        why = "la banque ne répond pas à son sujet" if is_silent else "en attente à la banque"
+        raise_alert(portal, payment, f"{why} depuis plus de deux heures", now)
+
+
+class Waiting(NamedTuple):
+    """A payment that the bank is to be asked about, and when."""
+
+    payment: Payment
+    next_ask: datetime
+
+
+def waiting(payments: Payments) -> list[Waiting]:
+    """List the payments that the bank is to be asked about, the oldest first (requirements R5)."""
+    known = (Waiting(payments[reference], at) for reference, at in payments.to_ask.items())
+    return sorted(known, key=lambda each: each.payment.opened_at)

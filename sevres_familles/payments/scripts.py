@@ -9,8 +9,10 @@ import threading
 import transaction
 
 from sevres_familles.domain import french
-from sevres_familles.payments.asking import ask_all
+from sevres_familles.domain.payment import PaymentState
+from sevres_familles.payments.asking import ask_all, waiting
 from sevres_familles.payments.checking import Findings, verify_portal
+from sevres_familles.payments.records import Unclassified
 from sevres_familles.payments.retention import purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
@@ -23,7 +25,11 @@ def ask() -> None:
     """Ask the bank about payments that have no end yet, round after round (``sevres-ask INI``)."""
     options = parser(ask.__doc__)
     options.add_argument("--once", action="store_true", help="une seule tournée, puis fin")
+    options.add_argument("--list", action="store_true", help="n’interroge rien : liste les paiements sans réponse")
     arguments = options.parse_args()
+    if arguments.list:
+        print("\n".join(_waiting_lines(arguments.ini)))
+        return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -38,6 +44,38 @@ def ask() -> None:
             if arguments.once:
                 break
             stop.wait(pause)
+
+
+def _waiting_lines(ini: str) -> list[str]:
+    """Write which payments wait for the bank's answer."""
+    with opened(ini) as request:
+        manager = transaction.TransactionManager(explicit=True)
+        connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
+        try:
+            with manager:
+                known = [
+                    f"{each.payment.reference} : {each.payment.amount}, {STATES[each.payment.state]}, "
+                    f"commencé le {french.moment_text(each.payment.opened_at)}, "
+                    f"prochaine question le {french.moment_text(each.next_ask)}"
+                    for each in waiting(portal_in(connection.root(), request.registry)["paiements"])
+                ]
+        finally:
+            connection.close()
+    return [*known, f"{french.plural(len(known), 'paiement')} sans réponse définitive de la banque."]
+
+
+#: How a payment that has no end stands, in a word.
+STATES = {
+    PaymentState.CREATED: "créé",
+    PaymentState.REDIRECTED: "parti à la banque",
+    PaymentState.PENDING: "en vérification à la banque",
+    PaymentState.REFUSED: "refusé, une autre carte reste possible",
+    PaymentState.CANCELLED: "annulé",
+    PaymentState.EXPIRED: "expiré",
+    PaymentState.ACCEPTED: "accepté",
+    PaymentState.CAPTURED: "remis en banque",
+    PaymentState.RECONCILED: "pointé",
+}
 
 
 def verify() -> None:
@@ -88,6 +126,10 @@ _PURGED = {
 }
 
 
+def _whose(record: Unclassified) -> str:
+    return f"régie {record.regie}, famille {record.family}" if record.family else "famille inconnue, compte d’attente"
+
+
 def report(findings: Findings) -> list[str]:
     """Write what a verification found, its last line being the verdict."""
     lines = [f"ANOMALIE : {fault}" for fault in findings.faults]
@@ -96,8 +138,8 @@ def report(findings: Findings) -> list[str]:
         for alert in findings.alerts
     ]
     lines += [
-        f"Recette à classer du {french.moment_text(each.at)} : {each.amount}, régie {each.regie}, "
-        f"famille {each.family}, paiement {each.reference}"
+        f"Recette à classer du {french.moment_text(each.at)} : {each.amount}, {_whose(each)}, "
+        f"paiement {each.reference}, opération {each.transaction}"
         for each in findings.unclassified
     ]
     verdict = french.plural(len(findings.faults), "anomalie") if findings.faults else "aucune anomalie"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from sevres_familles.domain.payment import EvidenceKind, PaymentState
-from sevres_familles.payments.asking import ask_all, next_ask
+from sevres_familles.payments.asking import ask_all, next_ask, waiting
 from sevres_familles.payments.gateways.port import BankUnreachable
 from tests import factories
 from tests.payments.making import AT, evidence, gateway, opened
@@ -141,3 +141,73 @@ def test_one_bad_payment_does_not_keep_the_others_from_being_asked(registry, ban
 
     assert ask_all(registry) == 2
     assert {each for each, _ in bank.asked} == {reference, second}
+
+
+def alerts(stored):
+    with stored() as portal:
+        return [alert.text for alert in portal.stores["alerts"].values()]
+
+
+def test_a_card_that_is_taken_after_a_refusal_is_found_though_nobody_tells(registry, bank, clock, reference, stored):
+    """The bank's page offers another card as long as it lives: a refusal is asked about once more after it has died."""
+    clock.advance(seconds=31)
+    refusal = evidence(K.REFUSED, transaction="u0")
+    bank.answer = (refusal,)
+    ask_all(registry)
+    assert state(stored, reference) is S.REFUSED
+    bank.answer = (refusal, evidence(K.AUTHORISED, sequence=2))
+    clock.advance(minutes=15)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.ACCEPTED
+    with stored() as portal:
+        assert not portal["paiements"].to_ask
+
+
+def test_a_refusal_is_asked_about_no_more_once_the_page_has_died(registry, bank, clock, reference, stored):
+    bank.answer = (evidence(K.REFUSED, transaction="u0"),)
+    for _ in range(4):
+        clock.advance(minutes=8)
+        ask_all(registry)
+
+    with stored() as portal:
+        assert not portal["paiements"].to_ask
+    assert len(bank.asked) == 2
+
+
+def test_a_long_silence_alerts_once(registry, bank, clock, reference, stored):
+    bank.answer = None
+    for _ in range(3):
+        clock.advance(hours=3)
+        ask_all(registry)
+
+    assert alerts(stored) == ["la banque ne répond pas à son sujet depuis plus de deux heures"]
+    assert state(stored, reference) is S.REDIRECTED
+
+
+def test_what_has_no_answer_after_seven_days_is_left_to_staff(registry, bank, clock, reference, stored):
+    bank.answer = (evidence(K.PENDING),)
+    for _ in range(9):
+        clock.advance(days=1)
+        ask_all(registry)
+
+    assert alerts(stored)[-1] == "sans réponse claire de la banque, qui n’est plus interrogée : à vérifier"
+    assert state(stored, reference) is S.PENDING
+
+
+def test_words_that_the_bank_alone_knows_are_left_to_staff(registry, bank, clock, reference, stored):
+    clock.advance(seconds=31)
+    bank.answer = (evidence(K.UNCLEAR),)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.REDIRECTED
+    assert alerts(stored) == ["message « AUTHORISED? » mis de côté"]
+
+
+def test_the_list_tells_what_waits_and_when_the_bank_is_asked_next(registry, clock, reference, stored):
+    with stored() as portal:
+        (one,) = waiting(portal["paiements"])
+
+        assert (one.payment.reference, one.next_ask) == (reference, AT + timedelta(seconds=30))

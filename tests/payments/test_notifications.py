@@ -111,14 +111,23 @@ def test_what_is_authentic_but_unclear_is_kept_answered_200_and_the_bank_is_aske
 
 
 @pytest.mark.parametrize(
-    "change", [{"order_id": "P-22222222X"}, {"trans_id": "zzzzzz"}, {"trans_date": "20200101000000"}]
+    ("change", "is_asked"),
+    [
+        ({"order_id": "P-22222222X"}, False),
+        ({"order_id": "a b"}, False),
+        ({"trans_id": "zzzzzz"}, True),
+        ({"trans_date": "20200101000000"}, True),
+    ],
 )
-def test_an_order_that_we_did_not_send_is_set_aside_with_an_alert(tell, stored, reference, change):
+def test_an_order_that_we_did_not_send_so_is_set_aside_with_an_alert(tell, stored, reference, clock, change, is_asked):
+    """The bank is asked about a payment of ours whose number or date are not those that we sent."""
     assert tell(**change).text == "set aside"
 
     assert look(stored, reference) == (PaymentState.REDIRECTED, 0, 0)
     with stored() as portal:
-        assert len(portal.stores["alerts"]) == 1
+        (alert,) = portal.stores["alerts"].values()
+        assert alert.reference == {"P-22222222X": "P-22222222X", "a b": ""}.get(change.get("order_id"), reference)
+        assert (portal["paiements"].to_ask[reference] == clock.now()) is is_asked
 
 
 def test_an_amount_that_differs_is_allocated_with_an_alert(tell, stored, reference):

@@ -5,6 +5,7 @@ Answers (payments.md §3): 200 for done, told before, or understood and set asid
 """
 
 import logging
+import re
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -35,16 +36,28 @@ def take_notification(context: NotificationDoor, request: Request) -> Response:
         return _answer(f"refused: {refusal}", refusal.status)
     payment = _payment_of(request, notice)
     if payment is None:
-        log.error("A notification names an order that we did not send")
-        raise_alert(
-            request.portal, None, f"notification pour une commande inconnue ({notice.evidence.status})", request.now
-        )
-        return _answer("set aside")
+        return _set_aside(request, notice)
     outcome = apply(request.portal, request.registry, payment, notice.evidence)
     if outcome is Outcome.QUARANTINED:
         request.portal["paiements"].to_ask[payment.reference] = request.now
     log.info("Notification for %s: %s, now %s", payment.reference, outcome, payment.state)
     return _answer(outcome)
+
+
+def _set_aside(request: Request, notice: Notice) -> Response:
+    """Tell staff of an authentic notification that names none of our orders as we sent it; the bank is asked of one.
+
+    When it is ours but for its number or date, the bank's own answer will tell; when it is of no payment that we know,
+    the bank's journal will (`payments.journals`).
+    """
+    reference = notice.order.reference
+    log.error("A notification names an order that we did not send so")
+    text = f"notification d’une commande inconnue ({notice.evidence.status})"
+    known_shape = re.fullmatch(r"P-[2-9A-Z]{9}", reference) is not None
+    raise_alert(request.portal, None, text, request.now, reference=reference if known_shape else "")
+    if request.portal["paiements"].find(reference) is not None:
+        request.portal["paiements"].to_ask[reference] = request.now
+    return _answer("set aside")
 
 
 def _payment_of(request: Request, notice: Notice) -> Payment | None:
