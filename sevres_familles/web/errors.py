@@ -78,10 +78,10 @@ def not_found(error: HTTPException, request: Request) -> Response:
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
     """Answer what may not be seen as if it did not exist."""
-    return not_found(error, request)
-
     if request.identity is not None:
         tell_now("access refused", family=alias(request.portal_settings, request.identity.code))
+    return not_found(error, request)
+
 
 def is_protected(request: Request) -> bool:
     """Tell whether an address stands where everything needs a sign-in, as traversal reads it, wherever the seat is."""
@@ -102,9 +102,9 @@ def to_sign_in(request: Request) -> Response:
 
 def bad_csrf(error: HTTPException, request: Request) -> Response:
     """Answer a form whose token is not ours: most often a page left open too long, whose session is over."""
+    tell_now("form refused", why=type(error).__name__)
     if has_session(request) and has_timed_out(request):
         request.session.flash(
-    tell_now("form refused", why=type(error).__name__)
             "Cette page était ouverte depuis trop longtemps\u00a0: la session est terminée. "
             "Rien n’a été enregistré ni débité. Connectez-vous, puis recommencez.",
             "warn",
@@ -120,9 +120,9 @@ def bad_csrf(error: HTTPException, request: Request) -> Response:
 
 def client_error(error: HTTPError, request: Request) -> Response:
     """Answer any other refusal, with what its author said to do."""
+    tell_now("request refused", status=error.status_int)
     return error_page(request, error.status_int, detail=error.detail or "")
 
-    tell_now("request refused", status=error.status_int)
 
 def unreadable(error: UnicodeDecodeError, request: Request) -> Response:
     """Answer an address or a form that is not UTF-8: only what came from outside is decoded here."""
