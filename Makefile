@@ -1,5 +1,6 @@
 # make serve: the portal on this machine, with demonstration data, bank and mailbox.
 # make test:  every test.   make check: every test, and format, lint, types, imports, coverage.   make bench: the figures.
+# make faults: the fault tests in their long form (docs/faults.md), some tens of minutes.
 
 PYTHON ?= python3
 PORT ?= 6543
@@ -20,7 +21,7 @@ BIN := .venv/bin
 # Each file of tests goes whole to one of a few processes, so that what its tests share is made once.
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: serve test check bench browser
+.PHONY: serve test check bench faults browser
 
 serve: .venv/for-demo
 	@mkdir -p -m 700 $(VAR)
@@ -53,6 +54,9 @@ check: .venv/for-tests browser
 bench: .venv/for-tests
 	$(BIN)/python -m benchmarks
 
+faults: .venv/for-tests
+	FAULTS=long $(BIN)/python -m pytest tests/faults
+
 # Journeys need a browser, Debian's chromium, and storage tests its PostgreSQL.  Without, they say so, and fail in CI.
 browser:
 	@{ command -v chromium && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
@@ -62,7 +66,7 @@ browser:
 .PHONY: install-browser
 install-browser:
 	@test "$$(id -u)" = 0 && apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium postgresql fonts-dejavu-core fonts-liberation
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium postgresql age fonts-dejavu-core fonts-liberation
 
 .venv/for-demo: setup.py constraints.txt | .venv/bin/python
 	$(BIN)/pip install -q -e '.[demo]'

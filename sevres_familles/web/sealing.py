@@ -8,6 +8,7 @@ tool of the ZODB go on working on sealed records.
 
 import hashlib
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ from zope.interface import directlyProvides, implementer, providedBy
 _OID = 8
 _HASH = 16
 _PURPOSE = b"sevres record"
+#: What RelStorage raises when a number in a row is none.
+_NO_NUMBER = (TypeError, ValueError, OverflowError, struct.error)
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +103,8 @@ class SealedStorage:
             if oid == z64 and self.base.lastTransaction() == z64:
                 raise  # ZODB makes the root of an empty database itself
             raise _alarm(DamagedRecord(f"record 0x{u64(oid):x} is gone")) from None
+        except _NO_NUMBER as error:
+            raise _alarm(DamagedRecord(f"record 0x{u64(oid):x} cannot be read")) from error
         return self._checked(oid, record), tid
 
     def loadBefore(self, oid: bytes, tid: bytes) -> tuple[bytes, bytes, bytes | None] | None:  # noqa: N802
@@ -124,10 +129,16 @@ class SealedStorage:
         return self.base.pack(pack_time, references, *others, **options)
 
     def records(self) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Go through what is stored, as it is: (oid, transaction, record), for a verification."""
+        """Go through what is stored, as it is: (oid, transaction, record), for a verification.
+
+        :raises DamagedRecord: when it cannot go on.
+        """
         position = None
         while True:
-            oid, tid, record, position = self.base.record_iternext(position)
+            try:
+                oid, tid, record, position = self.base.record_iternext(position)
+            except _NO_NUMBER as error:
+                raise DamagedRecord("a row of the database cannot be read") from error
             yield oid, tid, record
             if position is None:
                 break

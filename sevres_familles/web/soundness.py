@@ -30,7 +30,7 @@ def storage_faults(connection: Any) -> Iterator[str]:
     yield from _file_faults(storage)
     try:
         yield from _record_faults(storage)
-    except sqlite3.DatabaseError as error:
+    except (DamagedRecord, sqlite3.DatabaseError) as error:
         yield f"la base est illisible ({error})"
 
 
