@@ -188,6 +188,7 @@ class Payments(Container):
             if self.transactions.get(evidence.transaction) == reference:
                 del self.transactions[evidence.transaction]
                 self.unmatched.pop(evidence.transaction, None)
+                self.unmatched.pop(evidence.transaction, None)
         self.to_ask.pop(reference, None)
         self.remove(reference)
 

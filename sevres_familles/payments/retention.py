@@ -62,7 +62,9 @@ def purge(registry: Any, *, is_trial: bool = False) -> Counter[str]:
     seals = hashlib.sha256()
     try:
         with manager:
-            codes = list(portal_in(connection.root(), registry)["familles"])
+            portal = portal_in(connection.root(), registry)
+            codes = list(portal["familles"])
+            counts["journals"] = len(_old_journals(portal, terms))
         for code in codes:
             done, digests = _in_transaction(registry, manager, connection, code, terms, is_trial=is_trial)
             counts += done
@@ -187,8 +189,14 @@ def _is_over(family: Family, payments: Payments) -> bool:
     return not has_invoices and next(payments.of(family.code), None) is None
 
 
+def _old_journals(portal: Portal, terms: Terms) -> list[str]:
+    """List the bank's journals that are kept no longer."""
+    first = french.local(terms.pieces).date()
+    return [name for name, kept in portal.stores["journals"].items() if kept.report.day < first]
+
+
 def _finish(portal: Portal, terms: Terms, counts: Counter[str], seals: str) -> None:
-    """Forget the alerts and unclassified money of payments that are gone, and keep the proof of the purge."""
+    """Forget the alerts and unclassified money of payments that are gone, old journals, and keep the proof."""
     oldest = (terms.pieces.astimezone(UTC).isoformat(), "")
     for name in ("alerts", "unclassified"):
         records = portal.stores[name]
@@ -196,4 +204,6 @@ def _finish(portal: Portal, terms: Terms, counts: Counter[str], seals: str) -> N
             key for key in records.keys(max=oldest) if portal["paiements"].find(records[key].reference) is None
         ]:
             del records[key]
+    for name in _old_journals(portal, terms):
+        del portal.stores["journals"][name]
     portal.stores["purges"][terms.now.isoformat()] = {"before": terms.pieces.isoformat(), "seals": seals, **counts}

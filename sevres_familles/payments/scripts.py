@@ -120,6 +120,7 @@ _PURGED = {
     "entries": ("écriture",),
     "invoices": ("facture",),
     "payments": ("paiement",),
+    "journals": ("journal de la banque", "journaux de la banque"),
     "attempts": ("tentative sans paiement", "tentatives sans paiement"),
     "families": ("famille",),
     "tokens": ("accès périmé", "accès périmés"),

@@ -10,10 +10,12 @@ from sevres_familles.domain.ledger import LedgerAccount
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.payment import EvidenceKind
 from sevres_familles.payments.checking import verify_portal
+from sevres_familles.payments.journals.taking import take_journal
 from sevres_familles.payments.retention import purge, terms_at
 from sevres_familles.payments.services import apply, expire
 from tests import factories
 from tests.identity.helpers import give_password, give_printed_password
+from tests.payments.journal_making import journal
 from tests.payments.making import AT, evidence, opened
 
 TEN_YEARS_LATER = datetime(2037, 1, 2, 4, tzinfo=UTC)
@@ -145,6 +147,26 @@ class TestTenYearsLater:
         with stored() as portal:
             assert len(list(portal["paiements"])) == 1
             assert verify_portal(portal).faults == ()
+
+    def test_the_bank_s_journals_go(self, stored, registry, clock):
+        clock.moment = AT
+        take_journal(registry, "systempay", journal(), name="JT.csv")
+        clock.moment = TEN_YEARS_LATER
+
+        counts = purge(registry)
+
+        assert counts["journals"] == 1
+        with stored() as portal:
+            assert list(portal.stores["journals"]) == []
+
+    def test_what_no_journal_showed_is_looked_for_no_more(self, stored, registry, clock):
+        pay(stored, registry)
+        clock.moment = TEN_YEARS_LATER
+
+        purge(registry)
+
+        with stored() as portal:
+            assert list(portal["paiements"].unmatched) == []
 
 
 @pytest.mark.usefixtures("family")
