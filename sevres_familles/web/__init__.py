@@ -19,7 +19,7 @@ from sevres_familles.web.town import read_town
 
 _CONCERNS = (
     *("clock", "evolution", "security", "root", "sessions", "logs", "headers", "frame", "forms", "errors"),
-    "watching",
+    *("watching", "limits"),
 )
 
 

@@ -121,7 +121,10 @@ def bad_csrf(error: HTTPException, request: Request) -> Response:
 def client_error(error: HTTPError, request: Request) -> Response:
     """Answer any other refusal, with what its author said to do."""
     tell_now("request refused", status=error.status_int)
-    return error_page(request, error.status_int, detail=error.detail or "")
+    response = error_page(request, error.status_int, detail=error.detail or "")
+    if "Retry-After" in error.headers:
+        response.headers["Retry-After"] = error.headers["Retry-After"]
+    return response
 
 
 def unreadable(error: UnicodeDecodeError, request: Request) -> Response:

@@ -128,6 +128,8 @@ class Settings:
     session_warning: timedelta = _setting(_seconds, _seconds("180"))
     reset_life: timedelta = _setting(_seconds, _seconds("3600"))
     confirmation_life: timedelta = _setting(_seconds, timedelta(days=3))
+    #: PDFs and pictures of documents that a family is given in a minute by one worker.
+    documents_per_minute: int = _setting(int, 60)
     printed_password_life: timedelta = _setting(_seconds, timedelta(days=45))
     argon2_memory_kib: int = _setting(int, 19456)
     argon2_time: int = _setting(int, 2)

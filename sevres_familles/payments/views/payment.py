@@ -72,7 +72,7 @@ class ShowPayment:
         """Give the part of the page that changes with the state."""
         return self._values()
 
-    @view_config(name="recu.pdf")
+    @view_config(name="recu.pdf", costly=True)
     def receipt(self) -> Response:
         """Give a receipt as PDF: the first, or that of the number at the end of the address."""
         numbers = [receipt.number for receipt in self.payment.receipts]
