@@ -1,7 +1,8 @@
 """Run every benchmark: ``python -m benchmarks`` (some minutes)."""
 
-from benchmarks import importing, pages
+from benchmarks import importing, pages, printing
 
 if __name__ == "__main__":
     pages.main()
     importing.main()
+    printing.main()
