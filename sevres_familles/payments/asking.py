@@ -16,6 +16,7 @@ from sevres_familles.payments.gateways.port import BankUnreachable, PaymentGatew
 from sevres_familles.payments.records import raise_alert
 from sevres_familles.payments.resources import Payment, Payments
 from sevres_familles.payments.services import apply, expire
+from sevres_familles.payments.turns import booking_turn
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.settings import Settings
 from sevres_familles.web.watching import beat
@@ -65,9 +66,10 @@ def _ask_about(registry: Any, manager: Any, connection: Any, reference: str) -> 
     except BankUnreachable as error:
         log.warning("The bank did not answer about %s: %s", reference, error)
         evidence = None
-    for attempt in manager.attempts(_ATTEMPTS):
-        with attempt:
-            _take_answer(registry, connection, reference, gateway, evidence, now)
+    with booking_turn(registry.settings_of_portal):
+        for attempt in manager.attempts(_ATTEMPTS):
+            with attempt:
+                _take_answer(registry, connection, reference, gateway, evidence, now)
 
 
 def _take_answer(

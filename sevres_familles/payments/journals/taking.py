@@ -35,6 +35,7 @@ from sevres_familles.payments.records import raise_alert
 from sevres_familles.payments.resources import Payment, Payments
 from sevres_familles.payments.services import Outcome, apply, reconcile
 from sevres_familles.payments.suspense import hold, suspense_of
+from sevres_familles.payments.turns import booking_turn
 from sevres_familles.web.root import Portal, portal_in
 
 #: How long the bank may take to show in a journal what we booked.
@@ -121,9 +122,10 @@ class _Taking:
                 raise_alert(portal, None, text, self._now, reference=each.reference)
 
     def _in_transaction(self, act: Any) -> Any:
-        for attempt in self._manager.attempts(_ATTEMPTS):
-            with attempt:
-                result = act(_portal(self._connection, self._registry))
+        with booking_turn(self._registry.settings_of_portal):
+            for attempt in self._manager.attempts(_ATTEMPTS):
+                with attempt:
+                    result = act(_portal(self._connection, self._registry))
         return result
 
     def _known(self, portal: Portal, rows: Sequence[JournalRow], again: frozenset[int]) -> list[Verdict | None]:

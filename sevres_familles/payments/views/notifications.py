@@ -15,6 +15,7 @@ from sevres_familles.payments.gateways.port import NotAuthentic, Notice
 from sevres_familles.payments.records import raise_alert
 from sevres_familles.payments.resources import NotificationDoor, Payment
 from sevres_familles.payments.services import Outcome, apply
+from sevres_familles.payments.turns import take_turn
 from sevres_familles.web.security import Permission
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def take_notification(context: NotificationDoor, request: Request) -> Response:
     except NotAuthentic as refusal:
         log.warning("Refused a notification: %s", refusal)
         return _answer(f"refused: {refusal}", refusal.status)
+    take_turn(request)
     payment = _payment_of(request, notice)
     if payment is None:
         return _set_aside(request, notice)

@@ -1,0 +1,187 @@
+"""Workers for the faults of §8: several real `pserve` on one storage, a real bank, and families that can pay.
+
+    with running_workers(folder, storage, 4) as workers:
+        reference = workers.depart("30000")                       # a payment that left for the bank
+        workers.tell(told_by(workers.bank, reference))            # what the bank posts, to one worker or many
+
+The bank's own file is the oracle's: `workers.faults()`.
+"""
+
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from sevres_familles.payments.services import hand_over, open_payment
+from sevres_familles.sandbox.bank.messages import notification
+from sevres_familles.sandbox.bank.records import Source
+from sevres_familles.sandbox.bank.shop import Merchant, Shop
+from sevres_familles.web.root import Portal
+from sevres_familles.web.scripts import opened
+from tests.conftest import portal_stored
+from tests.journeys.town import BIN, write_ini
+from tests.oracle import differences
+from tests.sandbox.running import (
+    KEY,
+    PATIENCE,
+    REST_PASSWORD,
+    SITE_ID,
+    Bank,
+    ask,
+    free_port,
+    running_bank,
+    wait_until,
+)
+
+
+class Told(NamedTuple):
+    """What a worker answered to the bank, and after how many seconds."""
+
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Running workers: their ports, their database opened beside them, and the bank."""
+
+    ports: tuple[int, ...]
+    folder: Path
+    ini: Path
+    bank: Bank
+    registry: Any = field(repr=False)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where each worker is, without a slash at the end."""
+        return [f"http://localhost:{port}" for port in self.ports]
+
+    def store(self) -> AbstractContextManager[Portal]:
+        """Open the portal beside the workers, and commit at the end."""
+        return portal_stored(self.registry)
+
+    def depart(self, *codes: str) -> list[tuple[str, dict[str, str]]]:
+        """Open a payment of each family for all its invoices: references, and the forms that browsers would post."""
+        with self.store() as portal:
+            return [self._open(portal, code) for code in codes]
+
+    def _open(self, portal: Portal, code: str) -> tuple[str, dict[str, str]]:
+        account = portal["familles"][code]["comptes"]["scolaire"]
+        at = self.registry.clock.now()
+        payment = open_payment(
+            portal,
+            self.registry.gateways["systempay"],
+            account,
+            [invoice.__name__ for invoice in account],
+            email="",
+            return_url=f"{self.addresses[0]}/paiements/{{reference}}/retour",
+            notify_url=f"{self.addresses[0]}/paiements/notifications/systempay",
+            at=at,
+        )
+        hand_over(portal["paiements"], payment, first_ask=at, at=at)
+        return payment.reference, dict(payment.form.fields)
+
+    def message(self, reference: str) -> bytes:
+        """Write the notification of a payment as the bank itself does, from what stands in its file."""
+        payment = self.bank.payment(reference)
+        page = self.bank.store.page(payment.token)
+        assert page is not None
+        shop = Shop(SITE_ID, "TEST", KEY, REST_PASSWORD, Merchant("", "", ""))
+        return urlencode(notification(page, payment, Source.PAY, shop)).encode()
+
+    def tell_at_once(self, bodies: Sequence[bytes]) -> list[Told]:
+        """Post notifications to the workers in turn, all at the same moment, each by a connection of its own."""
+        together = threading.Barrier(len(bodies), timeout=PATIENCE)
+
+        def tell(number: int) -> Told:
+            door = http.client.HTTPConnection("localhost", self.ports[number % len(self.ports)], timeout=PATIENCE)
+            door.connect()
+            try:
+                together.wait()
+                start = time.perf_counter()
+                door.request(
+                    "POST",
+                    "/paiements/notifications/systempay",
+                    bodies[number],
+                    {"Content-Type": "application/x-www-form-urlencoded"},
+                )
+                return Told(door.getresponse().status, time.perf_counter() - start)
+            finally:
+                door.close()
+
+        with ThreadPoolExecutor(len(bodies)) as pool:
+            return list(pool.map(tell, range(len(bodies))))
+
+    def faults(self) -> tuple[str, ...]:
+        """Verify the books, in themselves and against the bank's own file."""
+        with self.store() as portal:
+            return differences(self.bank.folder / "bank.sqlite", portal)
+
+
+@contextmanager
+def running_workers(folder: Path, storage: str, count: int) -> Iterator[Workers]:
+    """Run a bank and so many workers on one storage until the block ends."""
+    folder.mkdir(exist_ok=True)
+    ports = tuple(free_port() for _ in range(count))
+    with ExitStack() as stack:
+        bank = stack.enter_context(running_bank(folder / "bank"))
+        ini = _prepared(folder, storage, ports[0], bank)
+        for port in ports:
+            stack.enter_context(_running_worker(folder, ini, port))
+        for port in ports:
+            wait_until(lambda port=port: _answers(port), f"the worker on {port} answers")
+        registry = stack.enter_context(opened(str(ini))).registry
+        yield Workers(ports, folder, ini, bank, registry)
+
+
+def _prepared(folder: Path, storage: str, port: int, bank: Bank) -> Path:
+    secrets = folder / "var" / "secrets"
+    secrets.mkdir(mode=0o700, parents=True)
+    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(secret)
+    settings = {
+        "var": str(folder / "var"),
+        "storage": storage,
+        "public_url": f"http://localhost:{port}",
+        "bank_form_url": bank.form_url,
+        "bank_rest_url": bank.rest_url,
+    }
+    ini = write_ini(folder, settings)
+    subprocess.run([BIN / "sevres-init", ini], check=True, stdout=subprocess.DEVNULL)
+    return ini
+
+
+@contextmanager
+def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[None]:
+    with (folder / f"worker-{port}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, BIN / "pserve", ini], stdout=log, stderr=log, env={**os.environ, "PORT": str(port)}
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return ask(f"http://localhost:{port}/connexion").status == 200
+    except OSError:
+        return False
+
+
+def path_of(address: str) -> str:
+    """Give the path and query of an address."""
+    parts = urlsplit(address)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
