@@ -170,8 +170,22 @@ STATES = {
     "refused": ([evidence(EvidenceKind.REFUSED)], "Rien n’a été débité"),
     "abandoned": ([evidence(EvidenceKind.ABANDONED)], "Rien n’a été débité"),
     "accepted": ([evidence(EvidenceKind.AUTHORISED)], "Reçu n° 2026-SCO-000001"),
-    "pending": ([evidence(EvidenceKind.PENDING)], "Ne payez pas une seconde fois"),
-    "voided": ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.VOIDED)], "remboursé"),
+    "waiting": ([], "Ne payez pas une seconde fois"),
+    "pending": ([evidence(EvidenceKind.PENDING)], "Elle le vérifie avant de l’accepter"),
+    "voided": ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.VOIDED)], "Votre carte n’est pas débitée"),
+    "short": ([evidence(EvidenceKind.AUTHORISED, 2500)], "Elle a reçu 25,00\xa0€ sur 60,00\xa0€ demandés"),
+    "refunded": (
+        [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CREDIT, transaction="u2")],
+        "La régie vous a remboursé 60,00\xa0€ le 23/11/2026",
+    ),
+    "reduced": (
+        [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CREDIT, 1500, transaction="u2")],
+        "Une partie de ce paiement vous a été rendue",
+    ),
+    "charged back": (
+        [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CHARGEBACK)],
+        "Votre banque a repris 60,00\xa0€",
+    ),
     "paid twice": (
         [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.AUTHORISED, transaction="u2")],
         "La régie garde cette somme à votre nom",
@@ -185,7 +199,8 @@ class TestThePayment:
         messages, words = STATES[name]
         tell(stored, registry, payment, *messages)
 
-        assert words in " ".join(family.get(payment).html.get_text(" ").split())
+        text = " ".join(family.get(payment).html.get_text(" ").split(" "))
+        assert words in re.sub(r"[ \n]+", " ", text)
 
     @pytest.mark.parametrize("name", STATES)
     def test_its_part_that_changes_is_the_same_alone(self, family, payment, stored, registry, name):
@@ -241,6 +256,61 @@ class TestReceipts:
         tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
 
         family.get(f"{payment}recu.pdf/{number}", status=404)
+
+
+class TestWhatWentBackOrIsMissing:
+    """After a refund, an impayé or too small a sum, the page leads to paying what is left."""
+
+    @pytest.mark.parametrize(
+        ("messages", "left"),
+        [
+            ([evidence(EvidenceKind.AUTHORISED, 2500)], "35,00"),
+            ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CREDIT, 1500, transaction="u2")], "15,00"),
+            ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CHARGEBACK)], "60,00"),
+        ],
+        ids=["too little", "given back in part", "charged back"],
+    )
+    def test_what_is_left_is_shown_and_one_button_leads_to_paying_it(
+        self, family, payment, stored, registry, messages, left
+    ):
+        tell(stored, registry, payment, *messages)
+
+        section = family.get(payment).html.find(attrs={"aria-labelledby": "h-encore"})
+
+        assert left in section.get_text()
+        form = section.find("form")
+        assert form["action"].endswith("/comptes/scolaire/payer")
+        assert [each["value"] for each in form.find_all("input")] == ["2026-9161"]
+        assert left in review(family)
+
+    def test_what_is_paid_whole_asks_for_nothing(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        assert family.get(payment).html.find(attrs={"aria-labelledby": "h-encore"}) is None
+
+    def test_each_state_has_a_word_of_its_own_in_the_list(self, family, stored, registry, payment):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CHARGEBACK))
+
+        assert "repris par votre banque" in family.get("/familles/26719/paiements")
+
+    def test_a_long_verification_says_that_staff_know(self, family, stored, payment, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.PENDING))
+        with stored() as portal:
+            portal["paiements"][payment.split("/")[2]].long_pending = True
+
+        assert "La régie est prévenue et suit ce paiement" in family.get(payment)
+
+    @pytest.mark.parametrize(
+        ("messages", "is_final"),
+        [([], False), ([evidence(EvidenceKind.PENDING)], False), ([evidence(EvidenceKind.AUTHORISED)], True)],
+    )
+    def test_the_page_asks_again_until_the_end(self, family, stored, registry, payment, messages, is_final):
+        tell(stored, registry, payment, *messages)
+
+        page = family.get(payment).html
+
+        assert page.find(attrs={"data-state": True}).has_attr("data-final") is is_final
+        assert page.find(id="suivi").has_attr("data-poll") is not is_final
 
 
 class TestThePaymentsOfAFamily:

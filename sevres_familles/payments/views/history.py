@@ -15,8 +15,13 @@ from sevres_familles.web.security import Permission
 PAGE_SIZE = 24
 BADGES = {
     "waiting": ("wait", "réponse attendue"),
+    "checking": ("wait", "vérification en cours"),
     "paid": ("paid", "accepté"),
+    "short": ("part", "accepté en partie"),
+    "reduced": ("part", "rendu en partie"),
     "returned": ("void", "remboursé"),
+    "voided": ("void", "annulé par la régie"),
+    "unpaid": ("late", "repris par votre banque"),
     "refused": ("late", "refusé"),
     "cancelled": ("void", "annulé"),
     "expired": ("void", "non abouti"),

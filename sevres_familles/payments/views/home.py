@@ -11,6 +11,8 @@ from sevres_familles.payments.views.payment import kind_of
 
 #: How far back the home looks: a family's payments are few, and its page is to be quick.
 _LATEST = 12
+#: The pages of payments of which money stays.
+_KEPT = ("paid", "short", "reduced")
 #: More invoices than this are counted, not named.
 _NAMED = 3
 
@@ -28,7 +30,7 @@ def under_way(family: Family, request: Request) -> dict[str, Any] | None:
 
 def last_paid(family: Family, request: Request) -> dict[str, Any] | None:
     """Give the last payment that was accepted, or nothing."""
-    payment = next((payment for payment in _latest(family, request) if kind_of(payment) == "paid"), None)
+    payment = next((payment for payment in _latest(family, request) if kind_of(payment) in _KEPT), None)
     if payment is None:
         return None
     return {"labels": labels_of(payment), "receipt": payment.receipts[-1], "url": request.resource_url(payment)}
