@@ -80,7 +80,7 @@ def recent_text(moment: datetime, now: datetime) -> str:
 
 
 def fold(text: str) -> str:
-    """Lower a text and take its accents off, to compare what people type: ``Sèvres`` and ``SEVRES``."""
+    """Lower a text and take its accents off, to compare what people type: ``Évry`` and ``EVRY``."""
     decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))
     return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
 

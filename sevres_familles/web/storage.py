@@ -25,7 +25,7 @@ from sevres_familles.web.sealing import SealedStorage
 
 _PRAGMAS = {"synchronous": "FULL"}
 _ROOT = bytes(8)
-#: The number of PostgreSQL's advisory lock under which tables are made (any number: "sevres").
+#: The number of PostgreSQL's advisory lock under which tables are made.
 _MAKING = 0x736576726573
 
 #: What zodburi wants: a factory of the storage, and what is left for `ZODB.DB`.

@@ -17,7 +17,7 @@ class WrongTownFile(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Contact:
-    """Whom to ask: a service, its address lines, telephones as read (``01 41 14 11 23``), hours."""
+    """Whom to ask: a service, its address lines, telephones as read (``01 99 00 00 00``), hours."""
 
     service: str
     address: tuple[str, ...]
@@ -96,7 +96,7 @@ class Town:
 
     @property
     def site_name(self) -> str:
-        """The town's own site as people read it: ``www.sevres.fr``."""
+        """The town's own site as people read it: ``www.ville.example``."""
         return urlsplit(self.site).netloc
 
     @property

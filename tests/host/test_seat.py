@@ -206,6 +206,20 @@ class TestAnotherTown:
         assert footer.h2.text == "Le guichet des familles"
         assert footer.find("a", href="/actualites/").text == "Actualités de Valombre"
 
+    def test_a_sheet_in_the_place_of_ours_is_served_under_an_address_of_its_own(self, host, tmp_path):
+        with Configurator(settings=settings_in(tmp_path)) as config:
+            config.registry.clock = StoppedClock(NOW)
+            config.override_asset("sevres_familles:static/look.css", "tests.host:static/site.css")
+            config.commit()
+            config.include("sevres_familles")
+        app = config.make_wsgi_app()
+        prepare_database(app.registry)
+        browser = browser_of(app)
+        address = browser.get("/").html.find("link", rel="stylesheet")["href"]
+
+        assert browser.get(address).body == (Path(__file__).parent / "static" / "site.css").read_bytes()
+        assert app.registry.static_prefix != host.registry.static_prefix
+
     def test_its_colours_and_emblem_are_its_own(self, host, visitor):
         head = visitor.get(SEAT).html.head
         theme = host.registry.town.theme
@@ -248,12 +262,19 @@ class TestAnotherTown:
         for address in files:
             assert foreign_words(visitor.get(address).text) == [], address
 
-    def test_its_receipts_are_its_own(self, host, pages):
-        payment = host.families[rich.CODE].payments["accepted"]
-        text = _words_of(pages[f"/famille/paiements/{payment}/recu.pdf"])
+    @pytest.mark.parametrize(("paper", "code"), [("recu.pdf", "RES"), ("facture.pdf", "")])
+    def test_its_papers_are_its_own(self, pages, paper, code):
+        # A family may not ask for papers without end: of those that links lead to, some are given.
+        given = [
+            page for address, page in pages.items() if f"/{paper}" in address and page.content_type == "application/pdf"
+        ]
 
-        assert "Commune de Valombre" in text
-        assert "RES" in text
+        assert given
+        for page in given:
+            text = _words_of(page)
+            assert "Commune de Valombre" in text
+            assert code in text
+            assert foreign_words(text) == []
 
     def test_its_mails_are_its_own_and_lead_to_its_seat(self, host):
         with portal_stored(host.registry) as portal:

@@ -45,6 +45,8 @@ TIMERS = {
     "mail_pause": "0.2",
     "bank_page_life": "600",
 }
+#: As a town tries the portal before it opens: production, with the demonstration's bank and data.
+REHEARSAL = {"environment": "recette", "demo_data": "true"}
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Town:
     processes: Mapping[str, "subprocess.Popen[bytes]"]
     #: The portal's registry in this process, its database opened beside the town.
     registry: Any = field(repr=False)
+    #: Where the portal is seated in an application: nothing, or a path that ends with a slash.
+    seat: str = ""
 
     @property
     def url(self) -> str:
         """The portal, with a slash at the end."""
-        return f"http://localhost:{self.port}/"
+        return f"http://localhost:{self.port}/{self.seat}"
 
     def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of the project beside the town, and give what it said."""
@@ -119,7 +123,13 @@ def text_of(mail: EmailMessage) -> str:
 
 def _environ(port: int, folder: Path) -> dict[str, str]:
     """Give the environment of a town's processes."""
-    return {**os.environ, "PORT": str(port), "VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "PORT": str(port),
+        "VAR": str(folder / "var"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 def _four_free_ports() -> int:
@@ -142,22 +152,29 @@ def _four_free_ports() -> int:
 
 
 @contextmanager
-def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) -> Iterator[Town]:
+def running_town(
+    folder: Path, *, bank_page_life: float = 600, source: Path = ROOT / "development.ini", seat: str = "", **timers: str
+) -> Iterator[Town]:
     """Run a town until the block ends.
 
+    :param source: the ini that its own is made from: of another application, which seats the portal at ``seat``.
     :param timers: settings without their prefix, in place of `TIMERS`.
     """
     port, var = _four_free_ports(), folder / "var"
     secrets = var / "secrets"
-    secrets.mkdir(parents=True)
-    (secrets / "bank.key").write_text(KEY)
-    (secrets / "bank-rest.password").write_text(REST_PASSWORD)
-    ini = write_ini(folder, {**TIMERS, "bank_page_life": str(bank_page_life), **timers})
+    for each in (var, secrets):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(secret)
+    ini = write_ini(folder, {**REHEARSAL, **TIMERS, "bank_page_life": str(bank_page_life), **timers}, source)
     environ = _environ(port, folder)
     subprocess.run([str(BIN / "sevres-init"), str(ini)], check=True, env=environ, stdout=subprocess.DEVNULL)
     with (
         running_mailbox(folder / "mailbox", port=port + 2, smtp_port=port + 3) as mailbox,
-        running_bank(folder / "bank", port=port + 1, smtp=mailbox.smtp, page_life=bank_page_life) as bank,
+        running_bank(
+            folder / "bank", port=port + 1, smtp=mailbox.smtp, page_life=bank_page_life, late=6, after_return=4
+        ) as bank,
     ):
         processes = {
             name: _start(folder, name, command, str(ini), environ)
@@ -165,7 +182,7 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
         }
         try:
             with _registry(ini, environ) as registry:
-                town = Town(port, folder, ini, bank, mailbox, processes, registry)
+                town = Town(port, folder, ini, bank, mailbox, processes, registry, seat)
                 wait_until(lambda: _answers(town), "the portal answers")
                 yield town
         finally:
@@ -175,9 +192,9 @@ def running_town(folder: Path, *, bank_page_life: float = 600, **timers: str) ->
                 process.wait(30)
 
 
-def write_ini(folder: Path, settings: Mapping[str, str]) -> Path:
-    """Write development.ini with other timers."""
-    lines = (ROOT / "development.ini").read_text(encoding="utf-8").splitlines()
+def write_ini(folder: Path, settings: Mapping[str, str], source: Path = ROOT / "development.ini") -> Path:
+    """Write an ini with other settings."""
+    lines = source.read_text(encoding="utf-8").splitlines()
     names = {f"sevres.{name}" for name in settings}
     kept = [line for line in lines if line.split("=")[0].strip() not in names]
     place = kept.index("[server:main]")

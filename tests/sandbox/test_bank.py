@@ -139,9 +139,9 @@ class TestPages:
         page = ask(opened(bank, shop.form(vads_amount="560"))).text
 
         for word in (
-            "Commune de Sèvres",
-            "Mairie de Sèvres, 54 Grande Rue, 92310 SEVRES",
-            "01 40 41 41 95",
+            "Commune de démonstration",
+            "Mairie, 1 place de la Mairie, 99999 DÉMONSTRATION",
+            "01 99 00 00 00",
             "Référence",
             "5,60\N{NO-BREAK SPACE}€",
             "Carte Visa ou Mastercard",

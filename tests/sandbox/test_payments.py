@@ -156,7 +156,7 @@ class TestTicket:
         text = mail.get_content()
         assert "La banque a envoyé un reçu" in ticket.text
         assert mail["Subject"] == "Reçu de votre paiement de 60,00\N{NO-BREAK SPACE}€"
-        for word in ("Commune de Sèvres", "01 40 41 41 95", form["vads_order_id"], "4970 10XX XXXX 0006"):
+        for word in ("Commune de démonstration", "01 99 00 00 00", form["vads_order_id"], "4970 10XX XXXX 0006"):
             assert word in text
 
     def test_pays_all_the_same_when_the_receipt_cannot_leave(self, tmp_path, shop: Shop):

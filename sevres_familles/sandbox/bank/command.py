@@ -138,9 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long after the browser's return a notification leaves that comes after it (default: %(default).0f)",
     )
-    add("--merchant-name", default="Commune de Sèvres")
-    add("--merchant-address", default="Mairie de Sèvres, 54 Grande Rue, 92310 SEVRES")
-    add("--merchant-phone", default="01 40 41 41 95")
+    add("--merchant-name", default="Commune de démonstration")
+    add("--merchant-address", default="Mairie, 1 place de la Mairie, 99999 DÉMONSTRATION")
+    add("--merchant-phone", default="01 99 00 00 00")
     return parser
 
 
