@@ -373,9 +373,11 @@ class TestCookies:
     """S8."""
 
     def test_over_http_in_development_they_have_plain_names(self, dupond, browser):
-        (cookie,) = sign_in(browser).headers.getall("Set-Cookie")
+        session, device = sorted(sign_in(browser).headers.getall("Set-Cookie"), reverse=True)
 
-        assert re.fullmatch(r"session=[^;]+; Path=/; HttpOnly; SameSite=Lax", cookie, re.IGNORECASE)
+        assert re.fullmatch(r"session=[^;]+; Path=/; HttpOnly; SameSite=Lax", session, re.IGNORECASE)
+        lasting = r"appareil=[^;]+; Max-Age=15552000; Path=/; expires=[^;]+; HttpOnly; SameSite=Lax"
+        assert re.fullmatch(lasting, device, re.IGNORECASE)
 
     def test_over_https_they_are_tied_to_this_very_host(self, production):
         page = production.get("/connexion")

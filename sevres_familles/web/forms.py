@@ -186,7 +186,7 @@ def problems(form: deform.Form) -> list[tuple[str, str]]:
     return [
         (field.oid if field is not form else "", message)
         for field in (form, *descendants(form))
-        if (message := _message(field))
+        for message in _messages(field)
     ]
 
 
@@ -196,9 +196,9 @@ def problems_title(wrongs: list[tuple[str, str]]) -> str:
     return f"Il reste {count} point{'s' if len(wrongs) > 1 else ''} à corriger"
 
 
-def _message(field: deform.Field) -> str:
+def _messages(field: deform.Field) -> list[str]:
     """Say what is wrong with a field itself."""
-    return " ".join(field.translate(each) for each in field.error.messages()) if field.error else ""
+    return [field.translate(each) for each in field.error.messages()] if field.error else []
 
 
 def _attributes(field: deform.Field) -> dict[str, str]:
@@ -229,7 +229,7 @@ class _Renderer(ZPTRendererFactory):
         values |= {
             "icon": ICONS,
             "attributes": _attributes(field),
-            "message": _message(field),
+            "message": " ".join(_messages(field)),
             "optional": "" if field.required else " (facultatif)",
             "problems": problems(field) if field.error else [],
             "problems_title": problems_title,

@@ -153,7 +153,17 @@ class TestChangePassword:
         assert answer.status_int == 422
         assert said in error(answer)
         assert [number for number, kind in enumerate(rules(answer)) if kind == ["ko"]] == broken
-        assert new not in answer.text
+        assert not [field for field in answer.html.find_all("input", type="password") if field.get("value")]
+
+    def test_the_summary_counts_as_many_faults_as_the_rules_show(self, browser, with_password):
+        sign_in(browser)
+
+        answer = choose(browser, "dupond", current=PASSWORD)
+
+        summary = answer.html.find(id="erreurs")
+        assert summary.h2.get_text() == "Il reste trois points à corriger"
+        assert [link["href"] for link in summary.find_all("a")] == ["#mot-de-passe-n1"] * 3
+        assert len([kind for kind in rules(answer) if kind == ["ko"]]) == 3
 
     def test_says_that_the_two_differ_beside_the_second(self, browser, with_password):
         sign_in(browser)

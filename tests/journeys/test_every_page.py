@@ -114,7 +114,7 @@ def named(number: str) -> str:
         ("review", MANY, f"comptes/scolaire/payer?facture={named('9003')}&facture={named('9004')}"),
         ("review-blocked", STATES, f"comptes/scolaire/payer?facture={named(WAITING)}"),
         ("review-not-payable", STATES, f"comptes/scolaire/payer?facture={named(TREASURY)}"),
-        ("review-none-chosen", MANY, "comptes/scolaire/payer"),
+        ("review-none-chosen", MANY, "comptes/scolaire/?choix=aucun"),
         ("payments", STATES, "paiements"),
         ("payments-none", NOTHING, "paiements"),
         ("nothing-here", MANY, "rien"),

@@ -85,9 +85,15 @@ def test_the_policy_blocks_nothing_of_ours_and_everything_else(chromium, site):
             page.goto(site + path)
         assert told == []
 
-        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.ran = true\">')")
-        page.wait_for_timeout(100)
+        blocked = page.evaluate(
+            """new Promise(resolve => {
+              document.addEventListener('securitypolicyviolation', each => resolve(each.effectiveDirective));
+              document.body.insertAdjacentHTML('beforeend', '<img src="/x" onerror="window.ran = true">');
+            })"""
+        )
 
+        assert blocked == "script-src-attr"
+        page.wait_for_function("document.querySelector('img[src=\"/x\"]').complete")
         assert page.evaluate("window.ran") is None
 
 

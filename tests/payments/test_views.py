@@ -143,7 +143,13 @@ class TestReview:
         assert str(state) in review(family, status=409)
 
     def test_nothing_chosen_says_what_to_do(self, family):
-        assert "Cochez au moins une facture" in family.get(ACCOUNT + "payer", status=422)
+        page = family.get(ACCOUNT + "payer", status=303).follow()
+
+        note = page.html.find(id="erreurs")
+        assert "Cochez au moins une facture" in note.get_text()
+        assert note["role"] == "alert"
+        assert page.html.title.get_text().startswith("Erreur")
+        assert not page.html.main.find_all("input", attrs={"name": "facture", "checked": True})
 
     def test_an_unknown_invoice_is_not_found(self, family):
         review(family, "2026-1", status=404)

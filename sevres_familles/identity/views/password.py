@@ -61,7 +61,7 @@ class NewPasswordView(ThrottledView):
         schema = self.form().schema
         error = colander.Invalid(schema)
         if self.faults:
-            error["n1"] = self.faults[0].message
+            error["n1"] = [fault.message for fault in self.faults]
         if appstruct["n2"] != password:
             error["n2"] = _DIFFERENT
         if error.children:

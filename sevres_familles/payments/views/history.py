@@ -3,13 +3,13 @@
 from itertools import islice
 from typing import Any
 
-from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.view import view_config
 
 from sevres_familles.families.resources import Family
 from sevres_familles.payments.views.home import labels_of
 from sevres_familles.payments.views.payment import kind_of
+from sevres_familles.web.paging import page_of
 from sevres_familles.web.security import Permission
 
 PAGE_SIZE = 24
@@ -41,19 +41,13 @@ def list_payments(context: Family, request: Request) -> dict[str, Any]:
     :raises HTTPNotFound: past the last page.
     """
     payments = request.portal["paiements"]
-    count = len(payments.of_family.get(context.code, ()))
-    pages = max(1, -(-count // PAGE_SIZE))
-    text = request.GET.get("page", "1")
-    page = int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
-    if not 1 <= page <= pages:
-        raise HTTPNotFound
-    shown = islice(payments.of(context.code), (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
+    paging = page_of(request, len(payments.of_family.get(context.code, ())), PAGE_SIZE)
+    shown = islice(payments.of(context.code), paging.start, paging.end)
     return {
         "title": "Vos paiements",
         "rows": [
             (payment, labels_of(payment), request.resource_url(payment), BADGES[kind_of(payment)]) for payment in shown
         ],
-        "page": page,
-        "pages": pages,
+        "paging": paging,
         "url": request.resource_url(context, "paiements"),
     }

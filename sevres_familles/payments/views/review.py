@@ -38,9 +38,10 @@ class ReviewPayment:
         self.request = request
 
     @view_config(request_method="GET")
-    def review(self) -> dict[str, Any]:
-        """Show the choice with the amounts of this moment."""
-        return self._page(self.request.GET.getall("facture"))
+    def review(self) -> Response | dict[str, Any]:
+        """Show the choice with the amounts of this moment; without one, the list tells what is missing."""
+        names = self.request.GET.getall("facture")
+        return self._page(names) if names else self._back_to_choice()
 
     @view_config(request_method="POST")
     def confirm(self) -> Response | dict[str, Any]:
@@ -53,6 +54,8 @@ class ReviewPayment:
         if set(sent) - _FIELDS or len(sent) != len(set(sent)):
             raise HTTPBadRequest("Le formulaire reçu n’est pas celui de cette page.")
         names = self.request.POST.getall("facture")
+        if not names:
+            return self._back_to_choice()
         page = self._page(names)
         if not page["shares"]:
             return page
@@ -60,6 +63,9 @@ class ReviewPayment:
             self.request.response.status = 409
             return {**page, "changed": True}
         return self._open(names)
+
+    def _back_to_choice(self) -> Response:
+        return HTTPSeeOther(self.request.resource_url(self.account, query={"choix": "aucun"}))
 
     def _open(self, names: Sequence[str]) -> Response | dict[str, Any]:
         request, portal = self.request, self.request.portal
@@ -93,9 +99,6 @@ class ReviewPayment:
             "account": self.account,
         }
         common |= {"shares": (), "changed": False, "blocked": None}
-        if not names:
-            self.request.response.status = 422
-            return {**common, "title": "Aucune facture choisie"}
         try:
             shares = chosen_shares(self.account, names, self.request.today)
         except KeyError:

@@ -18,6 +18,8 @@ from sevres_familles.web.paging import page_of
 from sevres_familles.web.security import Permission
 
 PAGE_SIZE = 24
+#: What the address says when the review was asked for and nothing was ticked.
+_NOTHING_CHOSEN = "choix"
 
 
 @view_config(
@@ -57,6 +59,7 @@ def list_invoices(context: FamilyAccount, request: Request) -> dict[str, Any]:
         "sum": str(total(each.status.due for each in payable if each.invoice.__name__ in chosen)),
         "paging": paging,
         "url": url,
+        "errors": bool(payable) and _NOTHING_CHOSEN in request.GET,
     }
 
 
@@ -66,7 +69,7 @@ def _chosen(request: Request, payable: Sequence[Standing]) -> dict[str, int]:
     What the account does not have, or cannot be paid any more, is left out.
     """
     asked = request.GET.getall("facture")
-    if not asked and "page" not in request.GET and len(payable) == 1:
+    if not asked and len(payable) == 1 and not {"page", _NOTHING_CHOSEN} & set(request.GET):
         asked = [payable[0].invoice.__name__]
     return {name: each.status.due.cents for each in payable if (name := each.invoice.__name__ or "") in asked}
 
