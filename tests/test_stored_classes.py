@@ -15,6 +15,7 @@ from sevres_familles.payments.gateways.port import JournalKind
 from sevres_familles.payments.journals.resources import Absent, Judged, KeptJournal, Report, Verdict
 from sevres_familles.payments.suspense import hold
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport
+from sevres_familles.regies.printing.resources import PrintRun
 from tests import rich
 from tests.conftest import NOW
 from tests.identity.helpers import sign_in
@@ -70,6 +71,8 @@ STORED = {
     "sevres_familles.payments.suspense:Suspense",
     "sevres_familles.regies.exchange.resources:ImportReport",
     "sevres_familles.regies.exchange.resources:Imports",
+    "sevres_familles.regies.printing.resources:PrintRun",
+    "sevres_familles.regies.printing.resources:Printing",
     "sevres_familles.regies.resources:FamilyAccount",
     "sevres_familles.regies.resources:FamilyAccounts",
     "sevres_familles.regies.resources:Regie",
@@ -132,6 +135,10 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
         portal.stores["imports"].touch(1, ["26719"])
         portal["regies"]["scolaire"].next_receipt_number(date(2027, 1, 1).year)
         _store_journal(portal)
+        portal.stores["printing"].runs["2026-11-23-1"] = PrintRun(
+            "scolaire", "CANTINES", issued_on=NOW.date(), made_at=NOW
+        )
+        portal.stores["printing"].mark("scolaire", ("2026-9161",), "2026-11-23-1")
     sign_in(browser)
     with stored() as portal:
         key = next(iter(portal.stores["outbox"].waiting))
