@@ -66,7 +66,7 @@ browser:
 .PHONY: install-browser
 install-browser:
 	@test "$$(id -u)" = 0 && apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium postgresql age fonts-dejavu-core fonts-liberation
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light postgresql age fonts-dejavu-core fonts-liberation
 
 .venv/for-demo: setup.py constraints.txt | .venv/bin/python
 	$(BIN)/pip install -q -e '.[demo]'

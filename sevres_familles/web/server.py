@@ -18,12 +18,15 @@ from typing import Any
 import waitress.server
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNotImplemented
 from waitress.server import BaseWSGIServer
 
 from sevres_familles.web.settings import expansion
 
 #: A body larger than this, in bytes, is refused before it is kept anywhere.  Smaller ones get a page that says so.
 MAX_BODY = 1024 * 1024
+#: Headers together, in bytes: what nginx lets through by default.
+_MAX_HEADERS = 32 * 1024
 #: How long what came in may take once the server was told to stop, and after how long of silence a connection that
 #: asks nothing is closed, in seconds.
 _PATIENCE, _SILENCE = 25.0, 1.0
@@ -47,7 +50,13 @@ def serve(app: Any, global_config: dict[str, str], listen: str, **options: Any) 
     dispatchers: dict[int, Any] = {}
     try:
         server = waitress.server.create_server(
-            app, map=dispatchers, ident=None, max_request_body_size=MAX_BODY, **places, **options
+            app,
+            map=dispatchers,
+            ident=None,
+            max_request_body_size=MAX_BODY,
+            max_request_header_size=_MAX_HEADERS,
+            **places,
+            **options,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -64,6 +73,35 @@ def _passed_sockets() -> list[socket.socket]:
     return [socket.socket(fileno=number) for number in range(_FIRST_PASSED, _FIRST_PASSED + count)]
 
 
+class StrictParser(HTTPRequestParser):
+    """A parser that refuses what two servers could read differently, and what no browser, bank or proxy of ours sends.
+
+    A body has a length that is written, once (waitress sees to that).  A refusal closes the connection (S34).
+    """
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head of a request.
+
+        :raises ParsingError: when it is refused: 400.
+        :raises TransferEncodingNotImplemented: when the body is in pieces, or the method is none of ours: 501.
+        """
+        super().parse_header(header_plus)
+        if self.version not in ("1.0", "1.1"):
+            raise ParsingError("Unknown version of HTTP")
+        if self.proxy_scheme or self.proxy_netloc or not self.request_uri.startswith("/"):
+            raise ParsingError("The target must be a path")
+        if self.chunked or "TRANSFER_ENCODING" in self.headers:
+            raise TransferEncodingNotImplemented("A body must say its length")
+        if self.command not in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            raise TransferEncodingNotImplemented("Unknown method")
+
+
+class StrictChannel(HTTPChannel):
+    """A connection whose requests are read strictly."""
+
+    parser_class = StrictParser
+
+
 class Serving:
     """waitress's loop, with an end."""
 
@@ -72,6 +110,8 @@ class Serving:
         self._tasks = tasks
         self._keeps_sockets = keeps_sockets
         self._is_stopping = False
+        for server in self._servers():
+            server.channel_class = StrictChannel
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
 
