@@ -12,7 +12,6 @@ export PORTAL_PORT := $(PORT)
 export BANK_PORT := $(shell expr $(PORT) + 1)
 export MAILBOX_PORT := $(shell expr $(PORT) + 2)
 export SMTP_PORT := $(shell expr $(PORT) + 3)
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Pyramid and deform import pkg_resources, which warns at every start.
 export PYTHONWARNINGS := ignore:pkg_resources is deprecated as an API:UserWarning
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -68,14 +67,52 @@ install-browser:
 	@test "$$(id -u)" = 0 && apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light postgresql age fonts-dejavu-core fonts-liberation
 
-.venv/for-demo: setup.py constraints.txt | .venv/bin/python
-	$(BIN)/pip install -q -e '.[demo]'
+# Every wheel by its hash (requirements/, made by `make lock`): what a registry serves otherwise is refused.  What has no
+# wheel is built by the setuptools of requirements/build.txt, without a look at any registry.
+INSTALL := $(BIN)/pip install -q --no-build-isolation
+
+.venv/for-demo: setup.py requirements/demo.txt | .venv/made
+	$(INSTALL) --require-hashes -r requirements/demo.txt
+	$(INSTALL) --no-deps -e .
 	@touch $@
 
-.venv/for-tests: setup.py constraints.txt | .venv/bin/python
-	$(BIN)/pip install -q -e '.[test]'
+.venv/for-tests: setup.py requirements/test.txt | .venv/made
+	$(INSTALL) --require-hashes -r requirements/test.txt
+	$(INSTALL) --no-deps -e .
 	@touch $@ .venv/for-demo
 
-.venv/bin/python:
+.venv/made: requirements/build.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q 'setuptools<81' wheel
+	$(BIN)/pip install -q --require-hashes -r requirements/build.txt
+	@touch $@
+
+# constraints.txt says which version of each library; after a change of it, or of setup.py, this writes the hashes.
+TOOLS := .venv/tools/bin
+COMPILE = $(TOOLS)/uv pip compile -q --no-config --generate-hashes --no-annotate --no-header --python $(BIN)/python
+lock: .venv/for-lock
+	echo setuptools | $(COMPILE) -c constraints.txt -o requirements/build.txt -
+	$(COMPILE) -c constraints.txt -o requirements/run.txt setup.py
+	$(COMPILE) -c constraints.txt --extra demo -o requirements/demo.txt setup.py
+	$(COMPILE) -c constraints.txt --extra test -o requirements/test.txt setup.py
+
+# The tools themselves, at the newest versions that exist.
+lock-tools: .venv/for-lock
+	$(COMPILE) --upgrade -o requirements/tools.txt requirements/tools.in
+
+# What a portal is made of, for those who run it: CycloneDX, of an environment that has what it runs on and nothing else.
+sbom: .venv/for-lock
+	rm -rf .venv/run && $(PYTHON) -m venv --without-pip .venv/run
+	$(BIN)/pip --python .venv/run/bin/python install -q --require-hashes -r requirements/build.txt
+	$(BIN)/pip --python .venv/run/bin/python install -q --no-build-isolation --require-hashes -r requirements/run.txt
+	$(BIN)/pip --python .venv/run/bin/python install -q --no-build-isolation --no-deps .
+	@mkdir -p dist
+	$(TOOLS)/cyclonedx-py environment --output-reproducible -o dist/sbom.cdx.json .venv/run/bin/python
+
+# Known weaknesses of every library, by PyPI's database.  What it did not look up, or could not, fails it.
+audit: .venv/for-lock
+	$(BIN)/python .ci/audit.py $(TOOLS)/pip-audit requirements/test.txt requirements/tools.txt
+
+.venv/for-lock: requirements/tools.txt | .venv/made
+	$(PYTHON) -m venv .venv/tools
+	$(TOOLS)/pip install -q --require-hashes -r requirements/tools.txt
+	@touch $@
