@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import psycopg2
+from psycopg2.errors import InsufficientPrivilege
+
 from sevres_familles.backup.disk import sync
 from sevres_familles.backup.vault import BackupRefused
 from sevres_familles.web.storage import embedded_folder, libpq_address
@@ -149,8 +152,6 @@ class PostgresDatabase:
 
     def copy_to(self, copy: Path) -> int:
         """Copy it by pg_dump, which reads the very snapshot that the records are counted in."""
-        import psycopg2
-
         address = libpq_address(self._uri)
         with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -169,8 +170,6 @@ class PostgresDatabase:
     @contextmanager
     def restored(self, copy: Path) -> Iterator[str]:
         """Give the address of another database of the same server, made of the copy."""
-        from psycopg2.errors import InsufficientPrivilege
-
         name = f"{self._name}_restauree_{secrets.token_hex(4)}"
         try:
             self._ask(f'CREATE DATABASE "{name}" TEMPLATE template0', database=_MAINTENANCE)
@@ -199,8 +198,6 @@ class PostgresDatabase:
 
     def replace_by(self, restored: str, stamp: str) -> str | None:
         """Rename databases, both in one transaction."""
-        import psycopg2
-
         before, arriving = f"{self._name}_avant_{stamp.lower()}", urlsplit(restored).path.lstrip("/")
         address = libpq_address(self._beside(_MAINTENANCE))
         with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
@@ -214,8 +211,6 @@ class PostgresDatabase:
 
     def _ask(self, statement: str, *values: str, database: str = "") -> list[tuple[Any, ...]]:
         """Run a statement outside a transaction, and give its rows."""
-        import psycopg2
-
         address = self._beside(database) if database else self._uri
         with closing(psycopg2.connect(libpq_address(address))) as connection:
             connection.autocommit = True

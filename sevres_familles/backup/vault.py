@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -132,7 +133,7 @@ def reading(produce: Callable[[BinaryIO], None]) -> Iterator[BinaryIO]:
         raise failures[0]
 
 
-def drain(reader: IO[bytes]) -> None:
+def drain(reader: IO[bytes] | GzipFile) -> None:
     """Read to the end, so that a stream that was cut there is found out."""
     while reader.read(_CHUNK):
         pass

@@ -15,6 +15,7 @@ from transaction.interfaces import TransientError
 from sevres_familles.web.logs import alias, tell_now
 from sevres_familles.web.root import DatabaseNotReady
 from sevres_familles.web.sessions import has_session, has_timed_out
+from sevres_familles.web.storage import UNAVAILABLE
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,12 @@ def too_busy(error: Exception, request: Request) -> Response:
     return _unavailable(request)
 
 
+def unreachable(error: Exception, request: Request) -> Response:
+    """Answer while the database does not answer: nothing was written."""
+    log.critical("The database does not answer: %s", type(error).__name__)
+    return _unavailable(request)
+
+
 def _unavailable(request: Request) -> Response:
     response = error_page(request, 503)
     response.headers["Retry-After"] = "30"
@@ -164,6 +171,7 @@ def includeme(config: Configurator) -> None:
         (BadCSRFToken, bad_csrf),
         (BadCSRFOrigin, bad_csrf),
         (DatabaseNotReady, not_ready),
+        *((unavailable, unreachable) for unavailable in UNAVAILABLE),
         (HTTPError, client_error),
         (UnicodeDecodeError, unreadable),
         (Exception, failure),

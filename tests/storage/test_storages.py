@@ -25,6 +25,7 @@ from tests.conftest import browser_of, make_app, portal_stored
 from tests.identity.helpers import PASSWORD, give_password, sign_in
 from tests.journeys.town import BIN, write_ini
 from tests.payments.making import evidence, opened
+from tests.postgres import running_postgres
 from tests.regies.exchange.making import Folder, family, invoice, line
 
 
@@ -201,3 +202,21 @@ class TestAddress:
         wrong.chmod(0o600)
         with postgres.database() as address, pytest.raises(psycopg2.OperationalError, match="password"):
             make_app({**ini, "sevres.storage": address.replace(str(postgres.passfile), str(wrong))}, clock)
+
+
+def test_while_postgresql_is_away_pages_say_so_and_come_back_by_themselves(ini, clock):
+    with running_postgres() as server, server.database() as address:
+        app = make_app({**ini, "sevres.storage": address}, clock)
+        browser = browser_of(app)
+        assert browser.get("/").status_int == 200
+
+        server.control("stop", "-m", "immediate")
+        away = browser.get("/connexion", expect_errors=True)
+        server.restart()
+
+        assert away.status_int == 503
+        assert away.headers["Retry-After"]
+        assert "momentanément indisponible" in away
+        assert browser.get("/connexion").status_int == 200
+        with suppress(NoTransaction):  # of the connection that could not be opened
+            app.registry._zodb_databases[""].close()
