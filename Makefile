@@ -65,7 +65,7 @@ browser:
 .PHONY: install-browser
 install-browser:
 	@test "$$(id -u)" = 0 && apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light postgresql age fonts-dejavu-core fonts-liberation
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light postgresql strace age fonts-dejavu-core fonts-liberation
 
 # Every wheel by its hash (requirements/, made by `make lock`): what a registry serves otherwise is refused.  What has no
 # wheel is built by the setuptools of requirements/build.txt, without a look at any registry.

@@ -18,7 +18,7 @@ def make_town(folder):
     app = make_app(ini, StoppedClock(NOW))
     bills = [(str(number), LARGE) for number in range(1, 61)] + [(code, code) for code in CODES]
     outcome = Folder(folder / "files", app.registry).take(
-        familles=[family(code, R1_e_mail=f"f{code}@courriel.example") for code in (LARGE, *CODES)],
+        familles=[family(code, **{"R1 e-mail": f"f{code}@courriel.example"}) for code in (LARGE, *CODES)],
         enfants=[child(code) for code in (LARGE, *CODES)],
         factures=[invoice(number, code) for number, code in bills],
         lignes=[line(number) for number, _ in bills],

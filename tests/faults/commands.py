@@ -1,0 +1,32 @@
+"""A command of the project in a process that a fork server made: a real one, ready in a tenth of the time.
+
+The fork server imports this module once, and with it what every command needs; each process then runs a command by its
+entry point, as its script does.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pyramid.scripts.pserve  # noqa: F401 - imported before the fork, for speed alone
+
+import sevres_familles.notifications.scripts
+import sevres_familles.payments.views.payment
+import sevres_familles.regies.exchange.command  # noqa: F401
+
+
+def run(command: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path, gate: Connection) -> None:
+    """Wait for the word to go, then run a command; what it says goes to a log."""
+    os.environ.update(environ)
+    with log.open("ab") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    gate.recv()
+    (script,) = entry_points(group="console_scripts", name=command)
+    main = script.load()
+    sys.argv = [command, *arguments]
+    # pserve took hold of the list of arguments when it was imported.
+    main(sys.argv) if command == "pserve" else main()
