@@ -58,7 +58,7 @@ faults: .venv/for-tests
 
 # Journeys need a browser, Debian's chromium, and storage tests its PostgreSQL.  Without, they say so, and fail in CI.
 browser:
-	@{ command -v chromium && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
+	@{ command -v chromium && command -v strace && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
 	$(MAKE) --no-print-directory install-browser || \
 	printf '\n  ATTENTION : sans chromium ni PostgreSQL (Debian), des essais ne seront pas faits.\n\n'
 
