@@ -1,4 +1,4 @@
-"""Suspense accounts: money that the bank took for an order that we do not know (decision 10).
+"""Suspense accounts: money that the bank took for an order that we do not know (decision 12).
 
 That happens when the database was restored from a backup, and the attempts since are lost.  No family and no régie are
 known then, so the money stands in *recettes à classer* of an account of the gateway's own, a chain of entries like any

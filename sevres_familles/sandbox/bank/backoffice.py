@@ -8,7 +8,16 @@ from pathlib import Path
 from sevres_familles.sandbox.bank.clock import A_DAY, Clock, day_of
 from sevres_familles.sandbox.bank.counter import Counter
 from sevres_familles.sandbox.bank.journals import write_journals
-from sevres_familles.sandbox.bank.records import Chargeback, Notice, Operation, Payment, Receipt, Source, Status
+from sevres_familles.sandbox.bank.records import (
+    Chargeback,
+    Notice,
+    NotificationState,
+    Operation,
+    Payment,
+    Receipt,
+    Source,
+    Status,
+)
 
 #: The last day that was closed, as a number of days since 1970.
 _CLOSED = "last day closed"
@@ -119,5 +128,11 @@ class BackOffice:
         self.counter.courier.wake()
 
     def _notices(self, payment: Payment, source: Source) -> tuple[Notice, ...]:
+        """Write what the shop is to be told; when a scenario lost the first notification, it loses these too."""
         page = self.counter.store.page(payment.token)
-        return (Notice(payment.uuid, self.clock(), source),) if page and page.notification_address else ()
+        if page is None or not page.notification_address:
+            return ()
+        told = self.counter.store.notifications(payment.parent or payment.uuid)
+        is_lost = any(each.state is NotificationState.LOST for each in told)
+        state = NotificationState.LOST if is_lost else NotificationState.WAITING
+        return (Notice(payment.uuid, self.clock(), source, state),)
