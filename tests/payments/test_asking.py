@@ -1,12 +1,15 @@
 """Asking the bank about payments that have no end yet."""
 
+from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from sevres_familles.domain.payment import EvidenceKind, PaymentState
 from sevres_familles.payments.asking import ask_all, next_ask, waiting
 from sevres_familles.payments.gateways.port import BankUnreachable
+from sevres_familles.payments.scripts import ask
 from tests import factories
 from tests.payments.making import AT, evidence, gateway, opened
 
@@ -211,3 +214,21 @@ def test_the_list_tells_what_waits_and_when_the_bank_is_asked_next(registry, clo
         (one,) = waiting(portal["paiements"])
 
         assert (one.payment.reference, one.next_ask) == (reference, AT + timedelta(seconds=30))
+
+
+def test_the_command_lists_what_waits_and_asks_nothing(registry, bank, clock, reference, monkeypatch, capsys):
+    @contextmanager
+    def opened_here(ini):
+        yield SimpleNamespace(registry=registry)
+
+    monkeypatch.setattr("sevres_familles.payments.scripts.opened", opened_here)
+    monkeypatch.setattr("sys.argv", ["sevres-ask", "x.ini", "--list"])
+
+    ask()
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{reference} : 60,00\u00a0€, parti à la banque, commencé le lundi 23 novembre 2026 à 15:40, "
+        "prochaine question le lundi 23 novembre 2026 à 15:40",
+        "1 paiement sans réponse définitive de la banque.",
+    ]
+    assert bank.asked == []
