@@ -72,7 +72,7 @@ def _draw(request: Request) -> timedelta:
     families, addresses = request.registry.costly_buckets
     family: str | None = request.authenticated_userid
     wait: timedelta = families.draw(family, request.now) if family else timedelta()
-    return wait or addresses.draw(request.remote_addr or "", request.now)  # type: ignore[no-any-return]
+    return wait or addresses.draw(request.remote_addr or "", request.now)
 
 
 costly_view.options = ("costly",)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from sevres_familles.identity.resources import Credentials
 from sevres_familles.identity.sessions import ticket_of
 from sevres_familles.identity.views.pages import page_url
 from sevres_familles.web.forms import refuse_unknown_fields
+from sevres_familles.web.logs import alias, tell
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
 
@@ -58,11 +59,14 @@ class ShowSessions:
         request = self.request
         refuse_unknown_fields(request, {"connexion"})
         name = request.POST.get("connexion", "")
+        family = alias(request.portal_settings, self.credentials.code)
         if name == _OTHERS:
             self.credentials.end_others(ticket_of(request).secret)
             devices.remember(request, self.credentials)
+            tell(request.portal, "other sessions ended", family=family)
             words = "Tous les autres appareils sont déconnectés."
         elif self.credentials.end_named(name):
+            tell(request.portal, "session ended", family=family)
             words = "Cet appareil est déconnecté."
         else:
             words = "Cet appareil était déjà déconnecté."
