@@ -1,7 +1,9 @@
 """Commands: how each opens the portal, while the portal serves or not."""
 
 import argparse
+import errno
 import logging
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +33,21 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
+def told_when_full() -> Iterator[None]:
+    """End with a sentence when the disk is full.
+
+    :raises SystemExit: then.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if getattr(error, "errno", None) != errno.ENOSPC and code != sqlite3.SQLITE_FULL:
+            raise
+        sys.exit("Le disque est plein : rien n’a été fait à moitié. Libérez de la place, puis recommencez.")
+
+
+@contextmanager
 def opened(ini: str) -> Iterator[Request]:
     """Open the portal for a command: a request whose links are those that families see.
 
@@ -51,7 +68,7 @@ def opened(ini: str) -> Iterator[Request]:
     request.registry, request.context = registry, None
     apply_request_extensions(request)
     try:
-        with RequestContext(request):
+        with told_when_full(), RequestContext(request):
             yield request
     except DatabaseNotReady:
         sys.exit(f"La base n’est pas prête : lancez « sevres-init {ini} ».")

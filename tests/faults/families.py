@@ -29,11 +29,15 @@ class Browser:
         self._session = requests.Session()
         #: The payments that it knows of, by invoice.
         self._known: dict[str, str] = {}
-        page = self._ask("GET", "connexion")
-        answer = self._ask("POST", "connexion", {**inputs(page.text), "code": code, "mdp": password})
+        page = self.ask("GET", "connexion")
+        answer = self.ask("POST", "connexion", {**inputs(page.text), "code": code, "mdp": password})
         assert answer.url.endswith(f"/familles/{code}/"), answer.text
 
-    def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> requests.Response:
+    def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> requests.Response:
+        """Ask the portal, and follow where it leads.
+
+        :raises Unreachable: when it is down.
+        """
         address = self.town.url + path
         try:
             return self._session.request(
@@ -49,7 +53,7 @@ class Browser:
         """
         reference = self.leave(invoice)
         self.pay_at_bank(reference, card)
-        self._ask("GET", f"paiements/{reference}/retour")
+        self.ask("GET", f"paiements/{reference}/retour")
         return reference
 
     def leave(self, invoice: str) -> str:
@@ -60,16 +64,16 @@ class Browser:
 
     def _open(self, invoice: str) -> str:
         address = f"familles/{self.code}/comptes/scolaire/payer"
-        review = self._ask("GET", f"{address}?facture={invoice}")
+        review = self.ask("GET", f"{address}?facture={invoice}")
         if review.status_code == requests.codes.ok:
-            review = self._ask("POST", address, inputs(review.text))
+            review = self.ask("POST", address, inputs(review.text))
         found = _PAYMENT.search(review.url + review.text)
         assert found, review.text
         return found[1]
 
     def pay_at_bank(self, reference: str, card: str) -> None:
         """Go on to the bank and pay, unless that was done; the bank does not take a form twice, and says so."""
-        page = self._ask("GET", f"paiements/{reference}/continuer")
+        page = self.ask("GET", f"paiements/{reference}/continuer")
         if not page.url.endswith("/continuer"):
             return
         fields = inputs(page.text).items()
@@ -80,7 +84,7 @@ class Browser:
 
     def is_paid(self, reference: str) -> bool:
         """Tell whether the page of a payment thanks for it."""
-        return _PAID in self._ask("GET", f"paiements/{reference}").text
+        return _PAID in self.ask("GET", f"paiements/{reference}").text
 
 
 def inputs(page: str) -> dict[str, str]:

@@ -60,9 +60,9 @@ class Running:
 
 
 def start(town: Town, command: str, *arguments: str) -> Running:
-    """Make the process of a command of a town, with the town's ini."""
+    """Make the process of a command of a town, with the town's ini; the portal's log stands with its database."""
     waiting, gate = _forking.Pipe(duplex=False)
-    log = town.folder / f"{command}.killed.log"
+    log = (town.folder if command == "pserve" else town.bank.folder) / f"{command}.log"
     environ = {"PORT": str(town.port), "VAR": str(town.folder / "var")}
     process = _forking.Process(
         target=commands.run, args=(command, (str(town.ini), *arguments), environ, log, waiting), daemon=True
