@@ -1,13 +1,16 @@
 """Addresses: those that mails carry, and where a sign-in may lead back to."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pyramid.request import Request
+from pyramid.traversal import resource_path_tuple, traversal_path
 
 from sevres_familles.identity.events import ResetLink
 from sevres_familles.identity.tokens import Purpose, token_for
 
+#: No code d’accès is longer.
+LONGEST_CODE = 20
 #: The page that each link opens.
 PAGES = {Purpose.RESET: "nouveau-mot-de-passe", Purpose.EMAIL: "confirmer-mon-adresse"}
 
@@ -46,3 +49,18 @@ def local_path(text: str) -> str | None:
             # An accent is harmless; nothing else that is encoded in this round may hide behind it.
             decoded = "".join(each for each in decoded if each.isascii())
         seen = decoded
+
+
+def code_in(request: Request, path: str) -> str:
+    """Find the code d’accès of the family that a path of this site is a page of, or nothing.
+
+    So who opens an invoice from its letter need not type the code; it says nothing that the address does not.
+    """
+    try:
+        way = traversal_path(urlsplit(path).path.removeprefix(request.script_name))
+    except UnicodeDecodeError:
+        return ""
+    seat = resource_path_tuple(request.portal)[1:]
+    families, code = (*way[len(seat) :], "", "")[:2]
+    is_code = way[: len(seat)] == seat and families == "familles" and code.isalnum() and len(code) <= LONGEST_CODE
+    return code if is_code else ""

@@ -5,6 +5,7 @@ from typing import Any
 import colander
 from deform.widget import HiddenWidget, PasswordWidget, TextInputWidget
 
+from sevres_familles.identity.links import LONGEST_CODE
 from sevres_familles.identity.passwords import LONGEST
 
 #: Characters that stand in no address that we write to, controls and line ends among them (requirements S24).
@@ -60,7 +61,9 @@ class SignInSchema(colander.Schema):
             css_class="short code",
             attributes={"autocomplete": "username", "inputmode": "numeric", "autocapitalize": "none"},
         ),
-        validator=colander.Length(max=20, max_err="Ce code d’accès est trop long. Recopiez celui de votre facture."),
+        validator=colander.Length(
+            max=LONGEST_CODE, max_err="Ce code d’accès est trop long. Recopiez celui de votre facture."
+        ),
         missing_msg="Tapez votre code d’accès. Il est en bas de votre facture.",
     )
     mdp = _password_field(

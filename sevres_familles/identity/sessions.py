@@ -10,6 +10,7 @@ from sevres_familles.identity.resources import Credentials, Scope, Session
 from sevres_familles.web.sessions import has_session
 
 _TICKET = "ticket"
+_WAY_BACK = "retour"
 
 
 class Ticket(NamedTuple):
@@ -53,3 +54,15 @@ def end(request: Request) -> None:
     if credentials is not None:
         credentials.end_session(ticket.secret)
     request.session.invalidate()
+
+
+def keep_way_back(request: Request, path: str | None) -> None:
+    """Keep the page that a family wanted, while it chooses its first password."""
+    if path:
+        request.session[_WAY_BACK] = path
+
+
+def way_back(request: Request) -> str | None:
+    """Tell the page that the family wanted before it chose its first password."""
+    path: str | None = request.session.get(_WAY_BACK)
+    return path

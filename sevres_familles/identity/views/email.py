@@ -15,7 +15,7 @@ from sevres_familles.identity.services import (
     gate,
     mail_address,
 )
-from sevres_familles.identity.sessions import current_session
+from sevres_familles.identity.sessions import current_session, way_back
 from sevres_familles.identity.throttle import MAILING
 from sevres_familles.identity.tokens import Purpose
 from sevres_familles.identity.views.links import held_link, hold_link, let_go
@@ -68,9 +68,12 @@ class AskConfirmation(ThrottledView):
         }
 
     def way_on(self) -> HTTPSeeOther:
-        """Lead to what this visitor may open next."""
+        """Lead to what this visitor may open next: at the end of the first sign-in, the page that it was for."""
         if self.request.identity.scope is Scope.ACTIVATION:
             return HTTPSeeOther(page_url(self.request, "mot-de-passe"))
+        back = way_back(self.request) if "etape" in self.request.GET else None
+        if back is not None:
+            return HTTPSeeOther(self.request.host_url + back)
         return family_home(self.request, self.code)
 
     def valid(self, appstruct: dict[str, Any]) -> Response:

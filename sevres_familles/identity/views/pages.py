@@ -13,6 +13,7 @@ from sevres_familles.identity.devices import known_device
 from sevres_familles.identity.services import attempts, is_own_password
 from sevres_familles.identity.throttle import Attempts
 from sevres_familles.web.forms import FormView, wrong
+from sevres_familles.web.logs import alias, tell
 
 _ADVICE_FROM = timedelta(minutes=2)
 
@@ -60,6 +61,11 @@ class ThrottledView(FormView):
         self.refusal_status = 429
         self.request.response.headers["Retry-After"] = str(ceil(wait.total_seconds()))
         keep_record(self.request)
+        tell(
+            self.request.portal,
+            "too many tries",
+            visitor=alias(self.request.portal_settings, self.request.remote_addr or ""),
+        )
         return wrong(self.form().schema, field, f"{words} Attendez {wait_text(wait)}, puis recommencez.")
 
     def check_current_password(self, typed: str) -> None:

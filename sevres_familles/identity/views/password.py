@@ -114,7 +114,9 @@ class ChangePassword(NewPasswordView):
             self.check_current_password(appstruct["actuel"])
         password = self.check_new_password(appstruct)
         credentials = set_password(request.portal, request.registry, self.code, password, request.now)
+        back = sessions.way_back(request)
         sessions.start(request, credentials, Scope.FAMILY)
+        sessions.keep_way_back(request, back)
         devices.remember(request, credentials)
         request.session.flash("Votre mot de passe est enregistré.")
         if was_first:

@@ -9,13 +9,14 @@ from pyramid.view import view_config
 
 from sevres_familles.domain.references import has_printed_shape, is_printed_password
 from sevres_familles.identity import devices, sessions
-from sevres_familles.identity.links import local_path
+from sevres_familles.identity.links import code_in, local_path
 from sevres_familles.identity.resources import Scope
 from sevres_familles.identity.schemas import SignInSchema
 from sevres_familles.identity.services import authenticate, credentials_of
 from sevres_familles.identity.views.forgotten import AskIdentifiers
 from sevres_familles.identity.views.pages import ThrottledView, family_home, keep_record, page_url
 from sevres_familles.web.forms import refuse_unknown_fields, wrong
+from sevres_familles.web.logs import alias, tell
 from sevres_familles.web.root import Portal
 from sevres_familles.web.security import Permission
 
@@ -50,8 +51,10 @@ class SignIn(ThrottledView):
         return super().show()
 
     def initial(self) -> dict[str, Any]:
-        """Keep where to go back to."""
-        return {"retour": local_path(self.request.GET.get("retour", "")) or ""}
+        """Keep where to go back to, and fill in the code of the family whose page that is."""
+        back = local_path(self.request.GET.get("retour", "")) or ""
+        code = code_in(self.request, back)
+        return {"retour": back, **({"code": code} if code else {})}
 
     def extra(self) -> dict[str, Any]:
         """Show the form for forgotten identifiers beneath, and where the code stands on an invoice."""
@@ -79,13 +82,23 @@ class SignIn(ThrottledView):
         if scope is None:
             tries.fail()
             keep_record(request)
+            _tell(request, "sign-in refused", code)
             raise wrong(self.form().schema, "mdp", _WRONG)
         tries.succeed()
+        _tell(request, "sign-in", code)
         credentials = credentials_of(request.portal, code)
         sessions.start(request, credentials, scope)
         if scope is Scope.FAMILY:
             devices.welcome(request, credentials)
+        else:
+            sessions.keep_way_back(request, local_path(appstruct["retour"]))
         return _lead_on(request, code, scope, appstruct["retour"])
+
+
+def _tell(request: Request, event: str, code: str) -> None:
+    settings = request.portal_settings
+    visitor = alias(settings, request.remote_addr or "")
+    tell(request.portal, event, family=alias(settings, code), visitor=visitor)
 
 
 def _lead_on(request: Request, code: str, scope: Scope, back: str) -> HTTPSeeOther:
@@ -100,6 +113,8 @@ def _lead_on(request: Request, code: str, scope: Scope, back: str) -> HTTPSeeOth
 def sign_out(context: Portal, request: Request) -> Response:
     """End the session.  It is no fault to have none any more."""
     refuse_unknown_fields(request, set())
+    if request.identity is not None:
+        _tell(request, "sign-out", request.identity.code)
     sessions.end(request)
     request.session.flash("Vous êtes déconnecté.")
     response = HTTPSeeOther(request.resource_url(request.portal))
