@@ -35,8 +35,9 @@ class Token(NamedTuple):
 
     def is_good(self, request: Request, credentials: Credentials) -> bool:
         """Tell whether we gave it for this family, not long ago."""
-        ours = _sign(request, credentials, self.name, self.since)
-        if not hmac.compare_digest(self.signature.encode(), ours.encode()):
+        keys = request.portal_settings.secrets("tokens.key")
+        ours = (_sign(key, credentials, self.name, self.since) for key in keys)
+        if not any(hmac.compare_digest(self.signature.encode(), each.encode()) for each in ours):
             return False
         return request.now < datetime.fromtimestamp(int(self.since), UTC) + LIFE  # type: ignore[no-any-return]
 
@@ -73,7 +74,7 @@ def remember(request: Request, credentials: Credentials) -> None:
     """Know the device from now on, without a word."""
     name = known_device(request, credentials.code) or secrets.token_hex(8)
     since = str(int(request.now.timestamp()))
-    token = Token(name, since, _sign(request, credentials, name, since))
+    token = Token(name, since, _sign(request.portal_settings.secret("tokens.key"), credentials, name, since))
     others = [each for each in _tokens(request) if each.name != name]
     value = _BETWEEN.join(".".join(each) for each in (token, *others[: _MOST - 1]))
     secure = request.portal_settings.is_secure
@@ -95,9 +96,9 @@ def _tokens(request: Request) -> list[Token]:
     return [Token(*each) for each in parts if len(each) == len(Token._fields)]
 
 
-def _sign(request: Request, credentials: Credentials, name: str, since: str) -> str:
+def _sign(key: bytes, credentials: Credentials, name: str, since: str) -> str:
     message = "\0".join(("device", credentials.code, credentials.device_key, name, since))
-    return hmac.digest(request.portal_settings.secret("tokens.key"), message.encode(), "sha256").hex()[:32]
+    return hmac.digest(key, message.encode(), "sha256").hex()[:32]
 
 
 #: What browsers say of themselves, in the order in which it is to be looked for: each pretends to be the ones below.

@@ -45,12 +45,24 @@ class TestHome:
         assert "12 Grande Rue 92310 SÈVRES 06 07 08 09 10" in card
         assert "Code d’accès : 26719" in card
 
+    def test_a_double_name_stays_together_where_there_is_room(self, browser, stored, registry):
+        record = FamilyRecord((Guardian("Madame", "DUPONT-MARTINEAU", "Anne"), Guardian("Monsieur", "LEROY", "Paul")))
+        store_with(stored, registry, "31415", record)
+        sign_in(browser, "31415")
+
+        title = browser.get("/familles/31415/").html.h1
+
+        assert title.get_text() == "Bonjour Madame DUPONT-MARTINEAU et Monsieur LEROY"
+        assert [each.get_text() for each in title.find_all(class_="whole")] == ["DUPONT-MARTINEAU"]
+
     @pytest.mark.parametrize(
         ("link", "address"),
         [
             ("Détail de vos coordonnées et paiement", "/familles/26719/dossier"),
             ("Changer de mot de passe", "/mot-de-passe"),
             ("Vos paiements et vos reçus", "/familles/26719/paiements"),
+            ("Recevoir vos factures", "/familles/26719/recevoir-vos-factures"),
+            ("Vos connexions", "/vos-connexions"),
             ("Lire le mode d’emploi", "/aide/mode-d-emploi"),
             ("vos droits et le contact de la ville", "/donnees-personnelles"),
         ],

@@ -9,8 +9,9 @@ from time import perf_counter
 
 import pytest
 
+from sevres_familles.domain.references import random_printed_password
 from sevres_familles.identity.passwords import Passwords
-from sevres_familles.identity.services import UnknownFamily, issue_printed_password
+from sevres_familles.identity.services import UnknownFamily, attempts, issue_printed_password
 from tests import factories
 from tests.identity.helpers import PASSWORD, PRINTED, give_password, give_printed_password, sign_in
 
@@ -295,6 +296,31 @@ class TestTooManyAttempts:
         clock.advance(seconds=wait)
 
         assert sign_in(browser).status_int == 303
+
+    @pytest.mark.parametrize("strangers", [1, 10_000], ids=["from one address", "from as many addresses"])
+    def test_after_ten_thousand_wrong_tries_the_family_gets_in_within_thirty_seconds(
+        self, browser, with_password, stored, registry, clock, strangers
+    ):
+        with stored() as portal:
+            for number in range(10_000):
+                stranger = f"203.{number % strangers // 250}.{number % strangers % 250}.7"
+                tries = attempts(portal, registry, address=stranger, code="26719", at=clock.now())
+                if not tries.wait():
+                    tries.fail()
+
+        wait = int(sign_in(browser).headers.get("Retry-After", "0"))
+        assert wait <= 30
+        clock.advance(seconds=wait)
+
+        assert sign_in(browser).status_int == 303
+
+    def test_guesses_of_a_printed_password_wait_as_those_of_an_own_one(self, browser, printed):
+        wrong = [random_printed_password() for _ in range(7)]
+
+        answers = [sign_in(browser, password=each).status_int for each in wrong]
+
+        assert answers == [422] * 5 + [429] * 2
+        assert sign_in(browser, password=printed).status_int == 429
 
     def test_known_and_unknown_codes_wait_alike(self, browser, with_password):
         known = self.fail(browser, 7, "26719", "203.0.113.1")
