@@ -100,7 +100,7 @@ class InvoiceData(TypedDict):
     remark: str
     notes: list[Note]
     online: Online
-    #: None when there is nothing to pay to the régie.
+    #: None when there is nothing to pay, or nowhere to send it.
     coupon: Coupon | None
 
 
@@ -153,7 +153,7 @@ def invoice_data(request: Request, invoice: Invoice, password: str = "") -> Invo
         remark=_remark(terms, facts.lines),
         notes=list(_notes(terms, regie.description.contact, is_owed=is_owed)),
         online=_online(request, invoice, password, is_owed=is_owed),
-        coupon=_coupon(terms) if is_owed else None,
+        coupon=_coupon(terms) if is_owed and terms.send_to else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The invoice on paper: what it says, where it says it, who may read it on line."""
 
 import io
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,7 @@ from sevres_familles.domain.invoice import BillingState, InvoiceFacts, InvoiceLi
 from sevres_familles.domain.money import Money
 from sevres_familles.regies.documents import invoice_data, invoice_pdf, qr_code
 from sevres_familles.web.documents import picture, typeset
+from sevres_familles.web.town import InvoiceTerms, Means
 from tests.conftest import Stored
 from tests.factories import CODE, DUPOND, facts, store_family, store_invoice
 from tests.identity.helpers import give_password, sign_in
@@ -170,14 +172,33 @@ def test_a_line_to_deduct_is_told_in_words(request_of: Request, stored: Stored) 
     assert "-3,75" not in text
 
 
-def test_another_town_says_its_own_terms(request_of: Request, stored: Stored, registry: Any) -> None:
-    data = data_of(request_of, stored)
-    data["notes"], data["coupon"]["boxes"] = data["notes"][1:], ["Chèque"]
+def test_another_town_says_its_own_terms(
+    request_of: Request, stored: Stored, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = InvoiceTerms(
+        place="À la piscine.",
+        send_to=("Trésorerie d’Ailleurs",),
+        means=(Means(words="Par chèque", boxes=("Chèque",)),),
+        appeal=("Écrivez au maire.",),
+    )
+    monkeypatch.setattr(registry, "town", replace(registry.town, terms={"scolaire": terms}))
 
-    text = words(opened(typeset("invoice", data)))
+    text = words(opened(typeset("invoice", data_of(request_of, stored))))
 
-    assert "TRESOR PUBLIC" not in text[: text.index("Coupon")]
-    assert "CCP" not in text[text.index("Coupon") : text.index("Par chèque")]
+    for said in ("À la piscine.", "Trésorerie d’Ailleurs", "Par chèque, avec le coupon", "Écrivez au maire."):
+        assert said in text
+    assert not any(word in text for word in ("TRESOR PUBLIC", "CCP", "Cergy", "espèces"))
+
+
+def test_a_town_that_says_no_terms_yet_still_gives_the_invoice_on_line(
+    request_of: Request, stored: Stored, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "town", replace(registry.town, terms={}))
+
+    text = words(opened(typeset("invoice", data_of(request_of, stored, record=FamilyRecord(())))))
+
+    assert "CANTINES-9161-26719" in text
+    assert "Coupon" not in text
 
 
 # --- where it says it ---
