@@ -5,6 +5,7 @@ once its page has died expires.  The bank is called between transactions; killed
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ _DAY = timedelta(days=1)
 #: How long to wait before asking again a bank that did not answer.
 _AFTER_SILENCE = timedelta(minutes=1)
 _ATTEMPTS = 10
+#: How many seconds at least from one question to the next: ten a second, whatever came in (fault F10).
+_PACE = 0.1
 
 
 def next_ask(settings: Settings, left_at: datetime, now: datetime) -> datetime | None:
@@ -48,7 +51,9 @@ def ask_all(registry: Any) -> int:
             now = registry.clock.now()
             due = [reference for reference, at in payments.to_ask.items() if at <= now]
         beat(registry, "ask")
-        for reference in due:
+        for number, reference in enumerate(due):
+            if number:
+                time.sleep(_PACE)
             _ask_about(registry, manager, connection, reference)
             beat(registry, "ask")
         return len(due)

@@ -178,11 +178,17 @@ class SystemPayGateway:
         answer = self._post("Order/Get", {"orderId": order.reference})
         if answer is None:
             return ()
-        # The bank's documents give the reference in orderDetails; older answers in orderId.
-        reference = (answer.get("orderDetails") or {}).get("orderId") or answer.get("orderId")
-        if str(answer.get("shopId")) != self._site_id or reference != order.reference:
+        match answer:
+            # The bank's documents give the reference in orderDetails; older answers in orderId.
+            case {"orderDetails": {"orderId": reference, **details}, "transactions": list(transactions)}:
+                mode = details.get("mode", self._mode)
+            case {"orderId": reference, "transactions": list(transactions)}:
+                mode = self._mode
+            case _:
+                raise BankUnreachable("the answer is not in the bank's terms")
+        if (str(answer.get("shopId")), reference, mode) != (self._site_id, order.reference, self._mode):
             raise BankUnreachable("the answer is about something else")
-        return tuple(_answered(each, at) for each in answer.get("transactions", ()))
+        return tuple(_answered(each, at) for each in transactions)
 
     def read_journal(self, content: bytes, *, at: datetime) -> BankJournal:
         """Read a journal of the bank, by the names of its ENTETE.
@@ -289,7 +295,9 @@ def _answered(transaction: Mapping[str, Any], at: datetime) -> Evidence:
     :raises BankUnreachable: when it is not in the bank's terms.
     """
     try:
-        operation, status = transaction["operationType"], transaction["detailedStatus"]
+        operation, status, amount = transaction["operationType"], transaction["detailedStatus"], transaction["amount"]
+        if not (isinstance(transaction["uuid"], str) and transaction["uuid"] and amount > 0):
+            raise ValueError("no number, or no sum")
         details = transaction.get("transactionDetails") or {}
         authorisation = ((details.get("cardDetails") or {}).get("authorizationResponse") or {}).get(
             "authorizationNumber"
@@ -300,7 +308,7 @@ def _answered(transaction: Mapping[str, Any], at: datetime) -> Evidence:
             operation=operation,
             status=status,
             sequence=int(details.get("sequenceNumber") or 0),
-            amount=Money(transaction["amount"]),
+            amount=Money(amount),
             at=at,
             channel=Channel.ASKED,
             authorisation=str(authorisation or ""),
