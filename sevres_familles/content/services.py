@@ -12,6 +12,7 @@ from sevres_familles.content import accessibility, facts
 from sevres_familles.content.resources import Page, Version, Versioned
 from sevres_familles.domain import french
 from sevres_familles.web.frame import Link
+from sevres_familles.web.logs import tell
 from sevres_familles.web.root import Portal
 
 #: What a page may be made of; the rest is taken out, or its tags are and its words stay.
@@ -62,6 +63,8 @@ def publish(page: Versioned) -> None:
     if page.draft is None:
         raise ValueError("there is no draft")
     page.live, page.draft = page.draft, None
+    if page._p_jar is not None:  # a page that is made now is no publication of somebody
+        tell(page, "page published", page=page.__name__)
 
 
 def clean(html: str) -> str:

@@ -22,6 +22,7 @@ from sevres_familles.identity.passwords import Fault, Passwords, faults_of
 from sevres_familles.identity.resources import DECOYS, Credentials, PrintedPassword, Scope, SentLink
 from sevres_familles.identity.throttle import MAILING, Attempts, Gate, Limit, key_for
 from sevres_familles.identity.tokens import Purpose, digest, matches, new_nonce, token_for
+from sevres_familles.web.logs import alias, tell
 
 #: Families that one mail of forgotten identifiers serves.
 MOST_FAMILIES = 10
@@ -108,6 +109,7 @@ def issue_printed_password(portal: Any, registry: Any, code: str, at: datetime, 
         raise ValueError("not a printed password")
     drawn = fixed or random_printed_password()
     credentials_of(portal, code).printed = PrintedPassword(registry.passwords.hash(squeeze(drawn)), at)
+    tell(portal, "printed password issued", family=alias(registry.settings_of_portal, code))
     return drawn
 
 
@@ -143,6 +145,7 @@ def set_password(portal: Any, registry: Any, code: str, password: str, at: datet
     """Set a family's own password, and announce it.  All its sessions end."""
     credentials = credentials_of(portal, code)
     credentials.set_password(registry.passwords.hash(password))
+    tell(portal, "password set", family=alias(registry.settings_of_portal, code))
     registry.notify(PasswordChanged(portal=portal, code=code, emails=emails_of(portal, registry, code), at=at))
     return credentials
 
@@ -250,6 +253,7 @@ def confirm_email(portal: Any, registry: Any, code: str, token: str, at: datetim
     :raises DeadLink: when the link does not do that.
     """
     credentials = check_confirmation(portal, registry, code, token, at)
+    tell(portal, "e-mail confirmed", family=alias(registry.settings_of_portal, code))
     email: str = credentials.confirmation.email  # type: ignore[union-attr]
     before = mail_address(portal, registry, code)
     if before is not None and canonical(before) != canonical(email):

@@ -35,6 +35,7 @@ from sevres_familles.payments.records import raise_alert, set_aside
 from sevres_familles.payments.resources import Payment, Payments, Receipt, Unmatched, bank_order_key
 from sevres_familles.regies.resources import FamilyAccount, Invoice
 from sevres_familles.web.root import Portal
+from sevres_familles.web.logs import tell
 
 
 class NotPayable(Exception):
@@ -132,6 +133,7 @@ def hand_over(payments: Payments, payment: Payment, *, first_ask: datetime, at: 
     """Note that the browser leaves for the bank, and when to ask the bank about it."""
     payment.move(PaymentState.REDIRECTED, at)
     payments.to_ask[payment.reference] = first_ask
+    tell(payments, "payment", payment=payment.reference, state=payment.state)
 
 
 def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> Outcome:
@@ -145,6 +147,7 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
     move = MOVES[payment.state][evidence.kind]
     payment.move(move.to, evidence.at)
     if move.effect is Effect.ALERT:
+    tell(portal, "payment", payment=payment.reference, state=payment.state, told=evidence.channel)
         raise_alert(portal, payment, f"message « {evidence.status} » après un paiement accepté", evidence.at)
     if move.effect is Effect.QUARANTINE:
         raise_alert(portal, payment, f"message « {evidence.status} » mis de côté", evidence.at)
@@ -181,6 +184,7 @@ def expire(portal: Portal, payment: Payment, at: datetime) -> None:
 
 
 def _guard(portal: Portal, payment: Payment) -> None:
+    tell(portal, "payment", payment=payment.reference, state=payment.state)
     """Keep the shield on while the bank may take the money (again), and off otherwise."""
     if payment.is_open:
         shield(payment)

@@ -83,10 +83,14 @@ class Worker:
     def __init__(self, port: int, ini: Path, folder: Path, environ: Mapping[str, str]) -> None:
         self.port = port
         self._ini, self._log, self._environ = ini, folder / f"portal-{port}.log", dict(environ)
-        self.socket = socket.create_server(("127.0.0.1", port), backlog=1024)
-        self.process = self._start()
+        self.open()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def open(self) -> None:
+        """Open the socket, and start on it."""
+        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        self.process = self.started()
+
+    def started(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "tests.production.activated", str(self.socket.fileno())]
         with self._log.open("ab") as log:
             return subprocess.Popen(
@@ -102,7 +106,7 @@ class Worker:
         """Stop as systemd does, start again, and give the status of the one that stopped."""
         self.process.terminate()
         status = self.process.wait(60)
-        self.process = self._start()
+        self.process = self.started()
         return status
 
     def stop(self) -> None:

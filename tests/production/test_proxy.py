@@ -39,12 +39,12 @@ def test_a_family_signs_in_pays_and_has_its_receipt(proxied: ProxiedTown):
         type_card(page, "4970100000000006")
         come_back(page, reference)
         expect(page.get_by_role("heading", level=1)).to_have_text("Merci, votre paiement est accepté")
-        receipt = context.request.get(f"{proxied.url}paiements/{reference}/recu.pdf")
+        receipt = context.request.get(f"{proxied.url}paiements/{reference}/recu.pdf").body()
 
     assert "__Host-session" in {each["name"] for each in cookies}
     assert all(each["name"].startswith("__Host-") and each["secure"] and each["path"] == "/" for each in cookies)
     assert all(each["httpOnly"] for each in cookies)
-    assert receipt.body()[:5] == b"%PDF-"
+    assert receipt[:5] == b"%PDF-"
     mail = proxied.mailbox.wait_for_mail(email_of(code))
     assert mail["Subject"].startswith("[Recette] ")
     assert proxied.faults() == ()

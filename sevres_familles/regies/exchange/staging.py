@@ -26,6 +26,7 @@ from sevres_familles.regies.exchange.faults import Faults
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport, Imports, lot_document
 from sevres_familles.regies.exchange.workspace import Workspace
 from sevres_familles.regies.resources import Regie, accounts_for_import
+from sevres_familles.web.logs import tell
 from sevres_familles.web.root import Portal
 
 #: How much one transaction stages, in invoices and families: some tenths of a second.
@@ -168,6 +169,7 @@ class Import(NamedTuple):
         )
         self.portal.stores["imports"].finish(report)
         self.portal.stores["lots"].publish(lot)
+        tell(self.portal, "import", lot=lot, files=len(self.files))
 
 
 def _difference(before: BillingFigures, after: BillingFigures) -> Money:
