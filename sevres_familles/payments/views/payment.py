@@ -5,15 +5,16 @@ it (payments.md §3).
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config, view_defaults
 
+from sevres_familles.domain import french
 from sevres_familles.domain.ledger import EntryKind
-from sevres_familles.domain.money import ZERO, Money
+from sevres_familles.domain.money import ZERO
 from sevres_familles.domain.payment import PaymentState, entry_kind_of
 from sevres_familles.identity.services import mail_address
 from sevres_familles.payments.documents import receipt_pdf
@@ -40,6 +41,8 @@ _KINDS = {
     PaymentState.CANCELLED: "cancelled",
     PaymentState.EXPIRED: "expired",
 }
+#: The pages of a payment whose money is all gone again.
+_GONE = ("returned", "voided", "unpaid")
 #: The pages of a payment that has receipts, and the badge of its receipts there.
 _MARKS = {
     "paid": ("paid", "payée"),
@@ -65,22 +68,27 @@ def kind_of(payment: Payment) -> str:
     return "paid" if sum((receipt.amount for receipt in payment.receipts), ZERO) >= payment.amount else "short"
 
 
-class GivenBack(NamedTuple):
-    """Money that went back: how, how much, and when we knew."""
+#: What the family reads of money that went back: how much, and when we knew.
+_WENT_BACK = {
+    EntryKind.REFUND: "La régie vous a remboursé {amount} le {day}. "
+    "La somme revient sur la carte qui a payé, en quelques jours.",
+    EntryKind.VOID: "Le paiement de {amount} a été annulé le {day}, avant d’être débité. "
+    "Votre carte n’est pas débitée.",
+    EntryKind.CHARGEBACK: "Votre banque a repris {amount}. Nous l’avons su le {day}. "
+    "Elle le fait quand un paiement est contesté.",
+}
 
-    kind: EntryKind
-    amount: Money
-    at: datetime
 
-
-def given_back_of(payment: Payment) -> list[GivenBack]:
-    """List the money of a payment that went back, oldest first."""
+def went_back(payment: Payment) -> list[str]:
+    """Tell, in sentences, what money of a payment went back, oldest first."""
     told: dict[tuple[EntryKind | None, str], datetime] = {}
     for each in payment.evidence:
         told.setdefault((entry_kind_of(each), each.transaction), each.at)
-    facts = (fact for fact in payment.posted if not fact.takes)
-    returned = (GivenBack(fact.kind, fact.amount, told[fact.kind, fact.transaction]) for fact in facts)
-    return sorted(returned, key=lambda each: each.at)
+    moments = ((told[fact.kind, fact.transaction], fact) for fact in payment.posted if not fact.takes)
+    return [
+        _WENT_BACK[fact.kind].format(amount=fact.amount, day=french.short_date(french.local(at).date()))
+        for at, fact in sorted(moments, key=lambda each: (each[0], each[1].transaction))
+    ]
 
 
 @view_defaults(context=Payment, permission=Permission.PAYMENT_VIEW, request_method="GET")
@@ -140,7 +148,8 @@ class ShowPayment:
             "has_receipts": kind in _MARKS,
             "mark": _MARKS.get(kind),
             "received": sum((receipt.amount for receipt in payment.receipts), ZERO),
-            "given_back": given_back_of(payment),
+            "went_back": went_back(payment),
+            "is_gone": kind in _GONE,
             "missing": self._missing(),
             "meant": [(payment.account.invoices[share.invoice], share.amount) for share in payment.shares],
             "receipts": [
