@@ -207,7 +207,8 @@ def _line(line: InvoiceLine) -> Line:
     return Line(
         child=line.child,
         activity=f"{line.activity} (déductible)" if line.deductible else line.activity,
-        price=f"{line.quantity} × {abs(line.unit_price)}",
+        # What is taken off is told in words, by the amount: no minus before a family.
+        price=f"{line.quantity.removeprefix('-')} × {abs(line.unit_price)}",
         amount=deducted(line.amount),
     )
 

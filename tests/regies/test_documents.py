@@ -163,13 +163,15 @@ def test_a_line_to_deduct_is_told_in_words(request_of: Request, stored: Stored) 
     lines = (
         InvoiceLine("Léa", "Restauration scolaire", "8", Money(375), Money(3000), deductible=False),
         InvoiceLine("Léa", "Absence", "1", Money(-375), Money(-375), deductible=False),
+        InvoiceLine("Léa", "Repas non pris", "-2", Money(375), Money(-750), deductible=False),
     )
-    invoiced = facts(amount=Money(2625))._replace(lines=lines)
+    invoiced = facts(amount=Money(1875))._replace(lines=lines)
 
     text = words(opened(typeset("invoice", data_of(request_of, stored, invoiced))))
 
     assert f"3,75{NBSP}€ à déduire" in text
-    assert "-3,75" not in text
+    assert f"2 × 3,75{NBSP}€" in text
+    assert not any(f"-{digit}" in text for digit in "37")
 
 
 def test_another_town_says_its_own_terms(
