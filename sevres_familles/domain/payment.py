@@ -159,6 +159,36 @@ MOVES: Mapping[PaymentState, Mapping[EvidenceKind, Move]] = {
 }
 
 
+#: What tells that an operation of the bank is pending no longer.
+_SETTLING = frozenset(
+    {
+        EvidenceKind.AUTHORISED,
+        EvidenceKind.CAPTURED,
+        EvidenceKind.REFUSED,
+        EvidenceKind.ABANDONED,
+        EvidenceKind.VOIDED,
+    }
+)
+_WITHOUT_MONEY = frozenset({PaymentState.REFUSED, PaymentState.CANCELLED})
+
+
+def move_of(state: PaymentState, evidence: Evidence, known: Iterable[Evidence]) -> Move:
+    """Tell where evidence leads by the table, given what was ``known`` before it.
+
+    An operation that came to its end is pending no more, though a late message says so; and the end of one card says
+    nothing of another that is pending still.
+    """
+    told = tuple(known)
+    settled = {each.transaction for each in told if each.kind in _SETTLING}
+    pending = {each.transaction for each in told if each.kind is EvidenceKind.PENDING} - settled
+    if evidence.kind is EvidenceKind.PENDING and evidence.transaction in settled:
+        return Move(state)
+    move = MOVES[state][evidence.kind]
+    if state is PaymentState.PENDING and move.to in _WITHOUT_MONEY and pending - {evidence.transaction}:
+        return Move(state)
+    return move
+
+
 class MoneyFact(NamedTuple):
     """Money that the bank moved: taken (a payment) or given back (a refund, a void, a chargeback).
 

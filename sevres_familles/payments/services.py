@@ -26,16 +26,17 @@ from sevres_familles.domain.payment import (
     allocate,
     entry_kind_of,
     money_facts,
+    move_of,
     take_back,
 )
 from sevres_familles.domain.references import random_payment_reference
-from sevres_familles.payments.events import ReceiptIssued
+from sevres_familles.payments.events import MoneyReturned, ReceiptIssued
 from sevres_familles.payments.gateways.port import Departure, PaymentGateway
 from sevres_familles.payments.records import raise_alert, set_aside
 from sevres_familles.payments.resources import Payment, Payments, Receipt, Unmatched, bank_order_key
 from sevres_familles.regies.resources import FamilyAccount, Invoice
-from sevres_familles.web.root import Portal
 from sevres_familles.web.logs import tell
+from sevres_familles.web.root import Portal
 
 
 class NotPayable(Exception):
@@ -132,8 +133,8 @@ def _depart(
 def hand_over(payments: Payments, payment: Payment, *, first_ask: datetime, at: datetime) -> None:
     """Note that the browser leaves for the bank, and when to ask the bank about it."""
     payment.move(PaymentState.REDIRECTED, at)
-    payments.to_ask[payment.reference] = first_ask
     tell(payments, "payment", payment=payment.reference, state=payment.state)
+    payments.to_ask[payment.reference] = first_ask
 
 
 def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> Outcome:
@@ -143,17 +144,20 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
     if not _is_about(portal["paiements"], payment, evidence):
         raise_alert(portal, payment, "opération de la banque déjà rattachée à un autre paiement", evidence.at)
         return Outcome.QUARANTINED
+    move = move_of(payment.state, evidence, payment.evidence)
     payment.evidence = (*payment.evidence, evidence)
-    move = MOVES[payment.state][evidence.kind]
     payment.move(move.to, evidence.at)
-    if move.effect is Effect.ALERT:
     tell(portal, "payment", payment=payment.reference, state=payment.state, told=evidence.channel)
+    if move.effect is Effect.ALERT:
         raise_alert(portal, payment, f"message « {evidence.status} » après un paiement accepté", evidence.at)
     if move.effect is Effect.QUARANTINE:
         raise_alert(portal, payment, f"message « {evidence.status} » mis de côté", evidence.at)
     if payment.is_paid:
         _book_what_is_not(portal, registry, payment, evidence)
     _guard(portal, payment)
+    if payment.is_open:
+        # One that a late message opens again was asked about no more.
+        portal["paiements"].to_ask.setdefault(payment.reference, evidence.at)
     return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
 
 
@@ -180,11 +184,11 @@ def expire(portal: Portal, payment: Payment, at: datetime) -> None:
     """Apply that the bank, asked after its page had died, knows nothing of a payment."""
     move = MOVES[payment.state][EvidenceKind.UNKNOWN_AT_BANK]
     payment.move(move.to, at)
+    tell(portal, "payment", payment=payment.reference, state=payment.state)
     _guard(portal, payment)
 
 
 def _guard(portal: Portal, payment: Payment) -> None:
-    tell(portal, "payment", payment=payment.reference, state=payment.state)
     """Keep the shield on while the bank may take the money (again), and off otherwise."""
     if payment.is_open:
         shield(payment)
@@ -223,7 +227,7 @@ def _book_what_is_not(portal: Portal, registry: Any, payment: Payment, evidence:
             if fact.takes:
                 _take(portal, registry, payment, fact, evidence)
             else:
-                _give_back(portal, payment, fact, evidence.at)
+                _give_back(portal, registry, payment, fact, evidence.at)
 
 
 def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evidence: Evidence) -> None:
@@ -254,11 +258,12 @@ def _take(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, evid
     registry.notify(ReceiptIssued(portal=portal, payment=payment, number=number, at=evidence.at))
 
 
-def _give_back(portal: Portal, payment: Payment, fact: MoneyFact, at: datetime) -> None:
+def _give_back(portal: Portal, registry: Any, payment: Payment, fact: MoneyFact, at: datetime) -> None:
     """Book money that went back: the invoices it paid are due again."""
     held = [Share(share.invoice, payment.held.get(share.invoice, ZERO)) for share in payment.shares]
     _post(payment, fact, take_back(fact.amount, held, payment.unclassified), at)
     raise_alert(portal, payment, f"{fact.kind} de {fact.amount}", at)
+    registry.notify(MoneyReturned(portal=portal, payment=payment, fact=fact, at=at))
 
 
 def _post(payment: Payment, fact: MoneyFact, allocation: Allocation, at: datetime) -> None:

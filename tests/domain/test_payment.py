@@ -15,10 +15,12 @@ from sevres_familles.domain.payment import (
     Effect,
     EvidenceKind,
     MoneyFact,
+    Move,
     PaymentState,
     Share,
     allocate,
     money_facts,
+    move_of,
     net,
     take_back,
 )
@@ -81,6 +83,22 @@ def test_no_evidence_of_absence_leaves_an_ended_payment_open():
     for state in (S.REFUSED, S.CANCELLED, S.EXPIRED):
         for kind in (K.REFUSED, K.ABANDONED, K.UNKNOWN_AT_BANK, K.VOIDED):
             assert MOVES[state][kind].to not in OPEN_STATES
+
+
+@pytest.mark.parametrize("end", [K.REFUSED, K.ABANDONED, K.VOIDED])
+def test_an_operation_that_came_to_its_end_is_pending_no_more_though_a_late_message_says_so(end):
+    known = [evidence(end)]
+
+    assert move_of(S.REFUSED, evidence(K.PENDING), known) == Move(S.REFUSED)
+    assert move_of(S.REFUSED, evidence(K.PENDING, transaction="u2"), known) == Move(S.PENDING)
+
+
+def test_the_end_of_one_card_says_nothing_of_another_that_is_pending():
+    pending = [evidence(K.PENDING, transaction="u2")]
+
+    assert move_of(S.PENDING, evidence(K.REFUSED), pending) == Move(S.PENDING)
+    assert move_of(S.PENDING, evidence(K.REFUSED, transaction="u2"), pending) == Move(S.REFUSED)
+    assert move_of(S.PENDING, evidence(K.AUTHORISED), pending) == Move(S.ACCEPTED, Effect.BOOK)
 
 
 def test_money_given_back_counts_only_once_money_was_taken():

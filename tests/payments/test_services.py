@@ -267,6 +267,15 @@ class TestMoney:
 
         assert invoice(portal).open_payment == payment.reference
 
+    def test_pending_again_after_an_end_is_asked_about_again(self, portal, registry):
+        payment = opened(portal, registry)
+        tell(portal, registry, payment, evidence(K.REFUSED, transaction="u0"))
+        del portal["paiements"].to_ask[payment.reference]
+
+        tell(portal, registry, payment, evidence(K.PENDING))
+
+        assert portal["paiements"].to_ask[payment.reference] == AT
+
     def test_an_older_attempt_that_is_open_again_takes_the_shield_over(self, portal, registry):
         first = opened(portal, registry)
         tell(portal, registry, first, evidence(K.REFUSED, transaction="u0"))
