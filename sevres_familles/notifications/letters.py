@@ -16,6 +16,8 @@ from pyramid.request import Request, apply_request_extensions
 from pyramid.threadlocal import RequestContext
 from pyramid_mailer.message import Attachment
 
+from sevres_familles.domain import french
+from sevres_familles.domain.ledger import EntryKind
 from sevres_familles.domain.money import Money
 from sevres_familles.identity.events import ResetLink
 from sevres_familles.identity.links import confirmation_url, reset_url
@@ -147,6 +149,35 @@ def _receipt(request: Request, mail: Mail) -> Parts:
     return values, [pdf]
 
 
+#: The subject of a mail about money that went back.
+_RETURNED = {
+    EntryKind.REFUND: "Remboursement de votre paiement",
+    EntryKind.VOID: "Annulation de votre paiement",
+    EntryKind.CHARGEBACK: "Votre banque a repris votre paiement",
+}
+
+
+def _money_returned(request: Request, mail: Mail) -> Parts:
+    payment = request.portal["paiements"][mail.context["payment"]]
+    told = mail.context["kind"], mail.context["transaction"]
+    fact = next(each for each in payment.posted if (each.kind, each.transaction) == told)
+    today = french.local(mail.written_at).date()
+    invoices = (payment.account.invoices[share.invoice] for share in payment.shares)
+    due = [(each, each.status(today)) for each in invoices]
+    values = {
+        "subject": _RETURNED[fact.kind],
+        "fact": fact,
+        "is_refund": fact.kind is EntryKind.REFUND,
+        "is_void": fact.kind is EntryKind.VOID,
+        "payment": payment,
+        "contact": payment.account.regie.description.contact,
+        "due": [_share(invoice, status.due) for invoice, status in due if status.payable],
+        "at": mail.written_at,
+        "url": request.resource_url(payment),
+    }
+    return values, []
+
+
 def _share(invoice: Invoice, amount: Money) -> tuple[str, str, Money]:
     """Say what went to an invoice."""
     return _line(invoice.facts.label), invoice.reference, amount
@@ -162,6 +193,7 @@ _WRITERS: Mapping[MailKind, Callable[[Request, Mail], Parts]] = {
     MailKind.PASSWORD_CHANGED: _password_changed,
     MailKind.EMAIL_CONFIRMATION: _email_confirmation,
     MailKind.RECEIPT: _receipt,
+    MailKind.MONEY_RETURNED: _money_returned,
     MailKind.NEW_DEVICE: _new_device,
     MailKind.EMAIL_REPLACED: _email_replaced,
     MailKind.DELIVERY_CHOSEN: _delivery_chosen,

@@ -22,6 +22,7 @@ class MailKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
     EMAIL_CONFIRMATION = "email_confirmation"
     RECEIPT = "receipt"
+    MONEY_RETURNED = "money_returned"
     DELIVERY_CHOSEN = "delivery_chosen"
     INVOICES_ONLINE = "invoices_online"
     NEW_DEVICE = "new_device"

@@ -20,7 +20,7 @@ from sevres_familles.identity.events import (
 from sevres_familles.identity.services import mail_address
 from sevres_familles.notifications.resources import MailKind
 from sevres_familles.notifications.transport import domain_of
-from sevres_familles.payments.events import ReceiptIssued
+from sevres_familles.payments.events import MoneyReturned, ReceiptIssued
 from sevres_familles.regies.events import InvoicesPublished
 
 
@@ -78,6 +78,14 @@ class Clerk:
             context = {"payment": payment.reference, "number": event.number}
             self._write(event.portal, MailKind.RECEIPT, email, context, event.at)
 
+    def tell_money_returned(self, event: MoneyReturned) -> None:
+        """Tell who paid that money went back, and what is due again."""
+        payment = event.payment
+        email = payment.email or mail_address(event.portal, self._registry, payment.family_code)
+        if email:
+            context = {"payment": payment.reference, "kind": str(event.fact.kind), "transaction": event.fact.transaction}
+            self._write(event.portal, MailKind.MONEY_RETURNED, email, context, event.at)
+
     def _write(self, portal: Any, kind: MailKind, recipient: str, context: Mapping[str, Any], at: datetime) -> None:
         domain = domain_of(self._registry.settings_of_portal.mail_sender)
         portal.stores["outbox"].write(kind, recipient, context, domain=domain, at=at)
@@ -94,3 +102,4 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber(clerk.tell_delivery_chosen, DeliveryChosen)
     config.add_subscriber(clerk.tell_invoices, InvoicesPublished)
     config.add_subscriber(clerk.send_receipt, ReceiptIssued)
+    config.add_subscriber(clerk.tell_money_returned, MoneyReturned)

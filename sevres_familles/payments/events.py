@@ -17,3 +17,16 @@ class ReceiptIssued:
     payment: Any
     number: str
     at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyReturned:
+    """Money of a payment went back (a refund, a cancellation, an impayé), booked in this very transaction.
+
+    ``payment`` is the `resources.Payment`; ``fact`` is the `domain.payment.MoneyFact`, one of its ``posted``.
+    """
+
+    portal: Any
+    payment: Any
+    fact: Any
+    at: datetime

@@ -384,3 +384,42 @@ class TestTransaction:
         assert [str(message["To"]) for message in delivered()] == ["danielle@free.fr"]
         with stored() as portal:
             assert [mail.error for mail in portal.stores["outbox"].given_up()] == ["WrongAddress"]
+
+
+class TestMoneyReturned:
+    """What the payer is told when money went back."""
+
+    @pytest.fixture
+    def mailed(self, stored, registry, clock, delivered):
+        def mailed(kind, amount):
+            clock.moment = AT
+            with stored() as portal:
+                factories.store_invoice(factories.store_family(portal))
+                payment = opened(portal, registry)
+                apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED))
+                back = evidence(kind, amount, transaction="u2" if kind is EvidenceKind.CREDIT else "u1")
+                apply(portal, registry, payment, back)
+                apply(portal, registry, payment, back)
+            (message,) = [each for each in delivered() if not str(each["Subject"]).startswith("Reçu")]
+            return message, payment.reference
+
+        return mailed
+
+    @pytest.mark.parametrize(
+        ("kind", "amount", "subject", "words"),
+        [
+            (EvidenceKind.CREDIT, 2000, "Remboursement de votre paiement", "vous a remboursé 20,00"),
+            (EvidenceKind.VOIDED, 6000, "Annulation de votre paiement", "Votre carte n’est pas débitée."),
+            (EvidenceKind.CHARGEBACK, 6000, "Votre banque a repris votre paiement", "Votre banque a repris 60,00"),
+        ],
+    )
+    def test_is_told_once_with_what_is_due_again(self, mailed, kind, amount, subject, words):
+        message, reference = mailed(kind, amount)
+
+        text = text_of(message)
+        assert str(message["Subject"]).startswith(subject)
+        assert str(message["To"]) == "dupond@free.fr"
+        assert words in text
+        assert f"Reste à payer : {Money(amount)}" in text
+        assert f"http://localhost/paiements/{reference}/" in text
+        assert "Référence : CANTINES-9161-26719" in text
