@@ -27,10 +27,8 @@ log = logging.getLogger(__name__)
 
 #: How long a claim lasts: much longer than a try.
 CLAIM = timedelta(minutes=10)
-#: How long to wait between tries once the delays of the settings are used up.
-AT_LAST = timedelta(hours=6)
-#: How long at most while the server is out of reach, so that its return is soon noticed.
-OUT_OF_REACH = timedelta(hours=1)
+#: How long to wait between tries at most, whatever the server said: each mail leaves within the hour of its return (F7).
+AT_LAST = timedelta(minutes=50)
 #: How long a mail is tried.
 TRIED_FOR = timedelta(days=5)
 
@@ -65,10 +63,9 @@ def lives_until(settings: Settings, mail: Mail) -> datetime:
     return mail.written_at + lives.get(mail.kind, TRIED_FOR)
 
 
-def delay_after(settings: Settings, attempts: int, error: Exception) -> timedelta:
-    """Tell how long to wait after so many tries, the last of which met an error."""
-    delay = settings.mail_delays[attempts - 1] if attempts <= len(settings.mail_delays) else AT_LAST
-    return min(delay, OUT_OF_REACH) if is_out_of_reach(error) else delay
+def delay_after(settings: Settings, attempts: int) -> timedelta:
+    """Tell how long to wait after so many tries."""
+    return min(settings.mail_delays[attempts - 1], AT_LAST) if attempts <= len(settings.mail_delays) else AT_LAST
 
 
 class Delivery:
@@ -174,7 +171,7 @@ class Delivery:
 
     def _note_failure(self, claim: Claim, error: Exception) -> None:
         """Note a failed try, and tell it without a word of the error's message, which may be personal."""
-        name, next_at = error_name(error), self._now + delay_after(self._settings, claim.attempts, error)
+        name, next_at = error_name(error), self._now + delay_after(self._settings, claim.attempts)
         self._change(lambda outbox: outbox.mark_failed(claim.key, name, next_at))
         log.warning("%s: %s", claim.name, name)
         if not isinstance(error, OSError):

@@ -119,8 +119,8 @@ class Settings:
     #: How long the SMTP server has for each of its answers.
     smtp_timeout: timedelta = _setting(_seconds, _seconds("10"))
     mail_sender: str = _setting()
-    #: How long to wait after each failed try of a mail; every six hours afterwards.
-    mail_delays: tuple[timedelta, ...] = _setting(_delays, _delays("60 300 3600"))
+    #: How long to wait after each failed try of a mail, 50 minutes at most; every 50 minutes afterwards.
+    mail_delays: tuple[timedelta, ...] = _setting(_delays, _delays("60 300 1800"))
     mail_pause: timedelta = _setting(_seconds, _seconds("5"))
 
     session_idle: timedelta = _setting(_seconds, _seconds("1200"))
@@ -229,11 +229,12 @@ OWN_SECRETS = ("session.key", "tokens.key")
 
 
 def make_secrets(settings: Settings) -> None:
-    """Make the secrets that are missing.  Files are readable by the service alone."""
+    """Make the secrets that are missing, and the folder of state.  Both are readable by the service alone."""
     names = [settings.secrets_folder / name for name in OWN_SECRETS]
     if settings.is_development:
         # The demonstration bank and the portal agree on keys by reading the same files.
         names += [settings.bank_key_file, settings.bank_rest_password_file]
+    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in names:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:

@@ -232,9 +232,9 @@ class TestRefusals:
                 tried.append(clock.moment - NOW)
 
         gaps = [later - earlier for earlier, later in pairwise(tried)]
-        assert gaps[:3] == [timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1)]
-        assert set(gaps[3:]) == {timedelta(hours=6)}
-        assert timedelta(days=4, hours=18) < tried[-1] < timedelta(days=5)
+        assert gaps[:3] == [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)]
+        assert set(gaps[3:]) == {timedelta(minutes=50)}
+        assert timedelta(days=4, hours=22) < tried[-1] < timedelta(days=5)
         listed = outbox.settled["dupond@free.fr"]
         assert (listed["given_up_at"], listed["sent_at"]) == (clock.moment, None)
         assert listed["error"] == "SMTPDataError 451"
