@@ -72,6 +72,8 @@ def settings_in(folder: Path) -> dict[str, str]:
         "sevres.mail_sender": "Espace familles <portail@ville.example>",
         "sevres.argon2_memory_kib": "8",
         "sevres.argon2_time": "1",
+        # A test reads every document within one moment of its stopped clock.
+        "sevres.documents_per_minute": "1000",
         "sevres.bank_form_url": "http://127.0.0.1:6544/banque/vads-payment/",
         "sevres.bank_rest_url": "http://127.0.0.1:6544/banque/api-payment/V4/",
         "sevres.bank_site_id": "12345678",

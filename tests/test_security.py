@@ -508,7 +508,7 @@ class TestHeaders:
             browser.post("/connexion", "x" * (MAX_BODY + 1), status=413),
             browser.get("/", extra_environ={"HTTP_HOST": "evil.example"}, status=400),
             browser.get("/aide/?page=%ff", expect_errors=True),
-            browser.get("/familles/26719/comptes/scolaire/payer", status=422),
+            browser.get("/familles/26719/comptes/scolaire/payer?facture=2026-9165", status=409),
             browser.get("/nouveau-mot-de-passe/x/y", status=303),
             browser.get("/nouveau-mot-de-passe", status=410),
             browser.post(DOOR, b"x", status=403),
