@@ -80,6 +80,7 @@ setup(
             "sevres-print = sevres_familles.regies.printing.command:main",
             "sevres-demo = sevres_familles.demo.command:main",
             "sevres-password = sevres_familles.identity.scripts:issue_password",
+            "sevres-rotate = sevres_familles.identity.scripts:rotate",
             "sevres-ask = sevres_familles.payments.scripts:ask",
             "sevres-purge = sevres_familles.payments.scripts:purge_portal",
             "sevres-journal = sevres_familles.payments.journals.command:main",

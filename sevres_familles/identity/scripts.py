@@ -1,10 +1,15 @@
 """Commands of the identity area."""
 
 import sys
+from datetime import timedelta
+from math import ceil
 
 import transaction
 
+from sevres_familles.domain.french import plural
+from sevres_familles.identity.rotation import forget_former, note_addresses, renew
 from sevres_familles.identity.services import UnknownFamily, issue_printed_password
+from sevres_familles.web.logs import tell_now
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
 
@@ -35,3 +40,30 @@ def issue_password() -> None:
         finally:
             connection.close()
     print(f"Code d’accès : {arguments.code}\nMot de passe : {password}")
+
+
+def rotate() -> None:
+    """Change one of the portal's own secrets while it serves (``sevres-rotate INI session|tokens``).
+
+    The former stays honoured until ``--end``.
+    """
+    options = parser(rotate.__doc__)
+    options.add_argument("name", choices=("session", "tokens"), help="session : les cookies ; tokens : les liens")
+    options.add_argument("--end", action="store_true", help="ne plus honorer les anciens")
+    arguments = options.parse_args()
+    with opened(arguments.ini) as request:
+        settings = request.portal_settings
+        path = settings.secrets_folder / f"{arguments.name}.key"
+        if arguments.end:
+            print(f"{plural(forget_former(path), 'ancien secret oublié', 'anciens secrets oubliés')} dans {path}.")
+            return
+        renew(path)
+        tell_now("secret changed", secret=arguments.name)
+        if arguments.name == "tokens":
+            print(f"Adresses de {plural(note_addresses(request.registry), 'famille')} notées sous le nouveau secret.")
+        lives = {"session": settings.session_absolute, "tokens": settings.confirmation_life}
+        hours = ceil(lives[arguments.name] / timedelta(hours=1))
+        print(
+            f"Nouveau secret en service dans {path}, sans redémarrage. L’ancien reste honoré : dans {hours} heures, "
+            f"lancez « sevres-rotate {arguments.ini} {arguments.name} --end »."
+        )

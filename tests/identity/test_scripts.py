@@ -90,7 +90,7 @@ def test_is_not_fixed_in_production(issue, tmp_path):
         "sevres.town_file": str(town),
     }
 
-    with pytest.raises(SystemExit, match="production"):
+    with pytest.raises(SystemExit, match="refusé ici"):
         issue("26719", "--password", PRINTED, **production)
 
 

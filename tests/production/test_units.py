@@ -1,0 +1,73 @@
+"""The units that we give to towns: systemd reads them, they start what there is, and may do little."""
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "deploy" / "systemd"
+NAMES = sorted(path.name for path in UNITS.iterdir() if path.is_file())
+HARDENING = (UNITS / "espace-familles-.service.d" / "hardening.conf").read_text(encoding="utf-8")
+
+
+def commands() -> set[str]:
+    return {
+        name
+        for unit in UNITS.glob("*.service")
+        for name in re.findall(r"/opt/espace-familles/bin/(\S+)", unit.read_text())
+    }
+
+
+def test_start_commands_that_there_are():
+    ours = {each.name for each in entry_points(group="console_scripts")}
+
+    assert commands() <= ours | {"pserve"}
+    assert {"pserve", "sevres-ask", "sevres-mail", "sevres-backup", "sevres-verify", "sevres-purge"} <= commands()
+
+
+@pytest.mark.parametrize("unit", sorted(UNITS.glob("*.timer")), ids=lambda path: path.name)
+def test_each_timer_has_its_service(unit):
+    assert unit.with_suffix(".service").exists()
+
+
+def test_run_as_nobody_who_can_write_elsewhere_or_become_another():
+    for line in (
+        "User=espace-familles",
+        "ProtectSystem=strict",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "UMask=0077",
+    ):
+        assert f"\n{line}\n" in HARDENING
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+def test_systemd_understands_them(tmp_path):
+    system = tmp_path / "etc/systemd/system"
+    shutil.copytree(UNITS, system)
+    binaries = tmp_path / "opt/espace-familles/bin"
+    binaries.mkdir(parents=True)
+    for name in commands():
+        (binaries / name).touch(mode=0o755)
+    shutil.copytree("/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
+    names = [name.replace("@.", "@6543.") for name in NAMES]
+
+    told = subprocess.run(
+        ["systemd-analyze", "verify", f"--root={tmp_path}", *names], capture_output=True, text=True, check=False
+    )
+
+    assert (told.returncode, [line for line in told.stderr.splitlines() if "espace-familles" in line]) == (0, [])
+
+
+def test_the_page_of_the_proxy_may_have_the_style_that_it_has():
+    page = (ROOT / "deploy/nginx/indisponible.html").read_text(encoding="utf-8")
+    style = re.search("<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+
+    assert f"'sha256-{digest}'" in (ROOT / "deploy/nginx/espace-familles.conf").read_text(encoding="utf-8")

@@ -1,0 +1,192 @@
+"""What production refuses at its start, and what *recette* may (requirements S19, S27, S28, S29)."""
+
+import re
+from importlib.metadata import distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from sevres_familles.web import safety
+from sevres_familles.web.settings import WrongSettings, make_secrets, read_settings
+from tests.test_ini_files import filled, settings_of  # noqa: F401 - a fixture
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def production(filled):  # noqa: F811 - the fixture
+    return settings_of(filled)
+
+
+@pytest.fixture
+def recette(ini):
+    return ini | {"sevres.environment": "recette", "sevres.demo_data": "true"}
+
+
+class TestProduction:
+    def test_starts_as_it_is_filled_in(self, production):
+        assert read_settings(production, {}).is_production
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("sevres.bank_form_url", "https://localhost:6544/banque/vads-payment/"),
+            ("sevres.bank_rest_url", "https://127.0.0.1/banque/api-payment/V4/"),
+            ("sevres.bank_rest_url", "https://[::1]/banque/api-payment/V4/"),
+            ("sevres.bank_site_id", "A_REMPLIR"),
+            ("sevres.bank_site_id", "SITE"),
+            ("sevres.demo_data", "true"),
+            ("sevres.hosts", "FAMILLES.VILLE.EXAMPLE"),
+            ("sevres.mail_sender", "Espace familles <ne-pas-repondre@VILLE.EXAMPLE>"),
+            ("sevres.bank_signature", "sha1"),
+            ("pyramid.reload_templates", "true"),
+            ("pyramid.debug_all", "1"),
+            ("pyramid.includes", "pyramid_debugtoolbar"),
+        ],
+    )
+    def test_refuses(self, production, name, value):
+        with pytest.raises(WrongSettings, match=re.escape(name) if "includes" not in name else "debugtoolbar"):
+            read_settings(production | {name: value}, {})
+
+    @pytest.mark.parametrize("name", ["PYRAMID_DEBUG_ALL", "PYRAMID_RELOAD_TEMPLATES"])
+    def test_refuses_what_the_environment_turns_on(self, production, name):
+        with pytest.raises(WrongSettings, match=name):
+            read_settings(production, {name: "1"})
+
+    def test_refuses_to_start_beside_the_toolbar(self, production, monkeypatch):
+        monkeypatch.setattr(safety, "find_spec", lambda name: object())
+
+        with pytest.raises(WrongSettings, match="debugtoolbar"):
+            read_settings(production, {})
+
+    @pytest.mark.parametrize("name", ["session.key", "tokens.key", "bank.key", "bank-rest.password"])
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666])
+    def test_refuses_secrets_that_others_can_read(self, production, filled, name, mode):  # noqa: F811
+        path = filled.parent / "secrets" / name
+        path.chmod(mode)
+
+        with pytest.raises(WrongSettings, match=re.escape(str(path))):
+            read_settings(production, {})
+
+    @pytest.mark.parametrize("folder", ["var", "var/database"])
+    def test_refuses_data_that_others_can_reach(self, production, filled, folder):  # noqa: F811
+        path = filled.parent / folder
+        path.mkdir(parents=True)
+        path.chmod(0o755)
+
+        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 700)")):
+            read_settings(production, {})
+
+    def test_refuses_a_database_elsewhere_that_is_not_who_it_says(self, production):
+        elsewhere = "postgresql://portail@base.ville.example/portail?passfile=/x"
+
+        for weak in ("", "&sslmode=require", "&sslmode=prefer"):
+            with pytest.raises(WrongSettings, match="sslmode"):
+                read_settings(production | {"sevres.storage": elsewhere + weak}, {})
+        for good in (f"{elsewhere}&sslmode=verify-full", elsewhere.replace("base.ville.example", "localhost")):
+            read_settings(production | {"sevres.storage": good}, {})
+
+    def test_refuses_a_relay_elsewhere_in_the_clear(self, production):
+        elsewhere = production | {"sevres.smtp_host": "relais.ville.example"}
+
+        with pytest.raises(WrongSettings, match="smtp_security"):
+            read_settings(elsewhere, {})
+        read_settings(elsewhere | {"sevres.smtp_security": "starttls"}, {})
+
+
+class TestRecette:
+    def test_may_use_the_demonstration(self, recette):
+        settings = read_settings(recette, {})
+
+        assert settings.is_rehearsal
+        assert settings.may_show_demonstration
+
+    def test_must_be_told_to(self, recette):
+        with pytest.raises(WrongSettings, match="town_file"):
+            read_settings(recette | {"sevres.demo_data": "false"}, {})
+
+    @pytest.mark.parametrize("name", ["public_url", "bank_form_url", "bank_rest_url"])
+    def test_speaks_plain_http_on_this_machine_alone(self, recette, name):
+        with pytest.raises(WrongSettings, match=f"{name} must be https"):
+            read_settings(recette | {f"sevres.{name}": "http://familles.ville.example/"}, {})
+
+    def test_refuses_what_helps_developers(self, recette):
+        with pytest.raises(WrongSettings, match="debug_all"):
+            read_settings(recette | {"pyramid.debug_all": "true"}, {})
+
+    def test_makes_up_no_key_of_the_bank(self, recette):
+        settings = read_settings(recette, {})
+
+        make_secrets(settings)
+
+        assert not settings.bank_key_file.exists()
+        assert settings.var.stat().st_mode & 0o777 == 0o700
+
+    def test_says_so_on_every_page(self, recette, clock):
+        from tests.conftest import browser_of, make_app
+
+        settings = read_settings(recette, {})
+        make_secrets(settings)
+        for path in (settings.bank_key_file, settings.bank_rest_password_file):
+            path.touch(mode=0o600)
+            path.write_text("secret")
+        app = make_app(recette, clock)
+        try:
+            browser = browser_of(app)
+            for path in ("/", "/connexion", "/aide/", "/nulle-part"):
+                assert "Recette\u00a0: aucun paiement réel" in browser.get(path, expect_errors=True)
+            strange = browser_of(app, "evil.example").get("/", status=400)
+            assert "Recette" in strange
+        finally:
+            for database in app.registry._zodb_databases.values():
+                database.close()
+
+    def test_and_nobody_else_does(self, browser):
+        assert "Recette" not in browser.get("/connexion")
+
+
+class TestMails:
+    @pytest.mark.parametrize("environment", ["development", "recette"])
+    def test_a_password_never_travels_in_the_clear(self, recette, environment):
+        given = {"sevres.environment": environment, "sevres.smtp_user": "portail", "sevres.smtp_password_file": "/x"}
+
+        with pytest.raises(WrongSettings, match="smtp_security"):
+            read_settings(recette | given, {})
+
+    def test_a_user_has_a_password(self, recette):
+        with pytest.raises(WrongSettings, match="smtp_password_file"):
+            read_settings(recette | {"sevres.smtp_user": "portail", "sevres.smtp_security": "smtps"}, {})
+
+
+class TestWhatIsInstalled:
+    """S29: no toolbar comes with the portal."""
+
+    def test_has_nothing_that_shows_the_inside(self):
+        asked = {each.split(";")[0].split(" ")[0].lower() for each in distribution("sevres_familles").requires or ()}
+
+        assert asked & {"pyramid_debugtoolbar", "pyramid-debugtoolbar", "pdbpp", "ipdb", "ipython"} == set()
+        assert find_spec("pyramid_debugtoolbar") is None
+
+
+class TestUnpickling:
+    """S19: nothing that comes from outside is unpickled, or run."""
+
+    def test_no_code_of_ours_reads_a_pickle_or_runs_a_text(self):
+        telling = re.compile(r"\b(pickle|marshal|shelve|dill|joblib)\b\.loads?|\beval\(|\bexec\(|yaml\.load\(")
+        found = {
+            path.relative_to(ROOT): line.strip()
+            for path in (ROOT / "sevres_familles").rglob("*.py")
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if telling.search(line)
+        }
+
+        assert found == {}
+
+    def test_a_session_is_json(self, registry):
+        from pyramid.session import JSONSerializer
+
+        from sevres_familles.web.sessions import CookieSerializer
+
+        serializer = CookieSerializer(registry.settings_of_portal)
+        assert all(isinstance(each.serializer, JSONSerializer) for each in serializer._all())
