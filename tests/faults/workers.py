@@ -8,9 +8,8 @@ The bank's own file is the oracle's: `workers.faults()`.
 """
 
 import http.client
-import os
-import subprocess
-import sys
+import itertools
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from sevres_familles.payments.services import hand_over, open_payment
 from sevres_familles.sandbox.bank.messages import notification
@@ -28,7 +27,9 @@ from sevres_familles.sandbox.bank.shop import Merchant, Shop
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
 from tests.conftest import portal_stored
-from tests.journeys.town import BIN, write_ini
+from tests.faults import commands
+from tests.faults.killing import Running
+from tests.journeys.town import write_ini
 from tests.oracle import differences
 from tests.sandbox.running import (
     KEY,
@@ -41,6 +42,17 @@ from tests.sandbox.running import (
     running_bank,
     wait_until,
 )
+
+_forking = multiprocessing.get_context("forkserver")
+_forking.set_forkserver_preload(["tests.faults.commands"])
+_numbers = itertools.count(1)
+
+
+class Worker(NamedTuple):
+    """A worker as browsers reach it: its address, with a slash at the end, and the bank that it leads to."""
+
+    url: str
+    bank: Bank
 
 
 class Told(NamedTuple):
@@ -64,6 +76,20 @@ class Workers:
     def addresses(self) -> list[str]:
         """Where each worker is, without a slash at the end."""
         return [f"http://localhost:{port}" for port in self.ports]
+
+    def workers(self) -> list[Worker]:
+        """Give the workers as browsers reach them."""
+        return [Worker(f"{address}/", self.bank) for address in self.addresses]
+
+    def command(self, name: str, *arguments: str | Path) -> Running:
+        """Make the process of a command beside the workers, which waits for the word to go."""
+        return start(self.folder, self.ini, self.ports[0], name, *map(str, arguments))
+
+    def run(self, name: str, *arguments: str | Path) -> tuple[int, str]:
+        """Run a command beside the workers: its status, and what it said."""
+        running = self.command(name, *arguments)
+        running.go()
+        return running.wait(), running.log.read_text()
 
     def store(self) -> AbstractContextManager[Portal]:
         """Open the portal beside the workers, and commit at the end."""
@@ -128,13 +154,13 @@ class Workers:
 
 
 @contextmanager
-def running_workers(folder: Path, storage: str, count: int) -> Iterator[Workers]:
-    """Run a bank and so many workers on one storage until the block ends."""
+def running_workers(folder: Path, storage: str, count: int, **settings: str) -> Iterator[Workers]:
+    """Run a bank and so many workers on one storage until the block ends; ``settings`` are without their prefix."""
     folder.mkdir(exist_ok=True)
     ports = tuple(free_port() for _ in range(count))
     with ExitStack() as stack:
         bank = stack.enter_context(running_bank(folder / "bank"))
-        ini = _prepared(folder, storage, ports[0], bank)
+        ini = _prepared(folder, storage, ports[0], bank, settings)
         for port in ports:
             stack.enter_context(_running_worker(folder, ini, port))
         for port in ports:
@@ -143,7 +169,7 @@ def running_workers(folder: Path, storage: str, count: int) -> Iterator[Workers]
         yield Workers(ports, folder, ini, bank, registry)
 
 
-def _prepared(folder: Path, storage: str, port: int, bank: Bank) -> Path:
+def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str, str]) -> Path:
     secrets = folder / "var" / "secrets"
     secrets.mkdir(mode=0o700, parents=True)
     for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
@@ -155,23 +181,36 @@ def _prepared(folder: Path, storage: str, port: int, bank: Bank) -> Path:
         "public_url": f"http://localhost:{port}",
         "bank_form_url": bank.form_url,
         "bank_rest_url": bank.rest_url,
+        **more,
     }
     ini = write_ini(folder, settings)
-    subprocess.run([BIN / "sevres-init", ini], check=True, stdout=subprocess.DEVNULL)
+    init = start(folder, ini, port, "sevres-init")
+    init.go()
+    assert init.wait() == 0, init.log.read_text()
     return ini
 
 
 @contextmanager
 def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[None]:
-    with (folder / f"worker-{port}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, BIN / "pserve", ini], stdout=log, stderr=log, env={**os.environ, "PORT": str(port)}
-        )
+    worker = start(folder, ini, port, "pserve")
+    worker.go()
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        worker.process.terminate()
+        worker.process.join(PATIENCE)
+
+
+def start(folder: Path, ini: Path, port: int, command: str, *arguments: str) -> Running:
+    """Make the process of a command, which waits for the word to go."""
+    waiting, gate = _forking.Pipe(duplex=False)
+    log = folder / f"{command}-{next(_numbers)}.log"
+    process = _forking.Process(
+        target=commands.run, args=(command, (str(ini), *arguments), {"PORT": str(port)}, log, waiting), daemon=True
+    )
+    process.start()
+    waiting.close()
+    return Running(process, gate, log)
 
 
 def _answers(port: int) -> bool:
@@ -179,9 +218,3 @@ def _answers(port: int) -> bool:
         return ask(f"http://localhost:{port}/connexion").status == 200
     except OSError:
         return False
-
-
-def path_of(address: str) -> str:
-    """Give the path and query of an address."""
-    parts = urlsplit(address)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
