@@ -82,24 +82,28 @@ def cold_start() -> list[float]:
 
 def growth() -> list[float]:
     """Measure the invoice page in a town of 20,000 families against one of 200, round by round."""
+    with tempfile.TemporaryDirectory() as folder:
+        return page_ratios(make_town(Path(folder), 200), make_town(Path(folder), 20_000))
+
+
+def page_ratios(small: Path, large: Path) -> list[float]:
+    """Measure the invoice page of one family in two towns, the large one against the small, round by round."""
     code, password = big_account()
     page = f"/familles/{code}/comptes/scolaire/"
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = make_town(Path(folder), 200), make_town(Path(folder), 20_000)
-        with portal(small) as village, portal(large) as town:
-            visitors = Visitor(village.port), Visitor(town.port)
-            for visitor in visitors:
-                visitor.sign_in(code, password)
-                for _ in range(50):
-                    visitor.get(page)
-            found = []
-            for _ in range(ROUNDS):
-                large_cpu = small_cpu = 0.0
-                for _ in range(TURNS):
-                    large_cpu += cpu_a_request(town, visitors[1], page, REQUESTS)
-                    small_cpu += cpu_a_request(village, visitors[0], page, REQUESTS)
-                found.append(large_cpu / small_cpu)
-            return found
+    with portal(small) as village, portal(large) as town:
+        visitors = Visitor(village.port), Visitor(town.port)
+        for visitor in visitors:
+            visitor.sign_in(code, password)
+            for _ in range(50):
+                visitor.get(page)
+        found = []
+        for _ in range(ROUNDS):
+            large_cpu = small_cpu = 0.0
+            for _ in range(TURNS):
+                large_cpu += cpu_a_request(town, visitors[1], page, REQUESTS)
+                small_cpu += cpu_a_request(village, visitors[0], page, REQUESTS)
+            found.append(large_cpu / small_cpu)
+        return found
 
 
 def line(name: str, values: list[float], target: str) -> str:

@@ -62,9 +62,15 @@ def hello() -> Iterator[Server]:
 @contextmanager
 def portal(var: Path) -> Iterator[Server]:
     """Serve the portal on a folder of state, by ``pserve development.ini``."""
-    port = free_port()
-    command = [str(Path(sys.executable).with_name("pserve")), "development.ini"]
-    with _running(command, port, {"PORT": str(port), "VAR": str(var)}) as server:
+    with served(Path("development.ini"), free_port(), VAR=str(var)) as server:
+        yield server
+
+
+@contextmanager
+def served(ini: Path, port: int, **environ: str) -> Iterator[Server]:
+    """Serve a portal by its ini."""
+    command = [str(Path(sys.executable).with_name("pserve")), str(ini)]
+    with _running(command, port, {"PORT": str(port), **environ}) as server:
         yield server
 
 
@@ -100,6 +106,11 @@ class Visitor:
         self._host = f"localhost:{port}"
         self._cookies: dict[str, str] = {}
 
+    @property
+    def cookies(self) -> str:
+        """What it sends as its cookies."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     def get(self, path: str) -> bytes:
         """Read a page.
 
@@ -124,7 +135,7 @@ class Visitor:
     def _ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes, str]:
         headers = {"Host": self._host}
         if self._cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+            headers["Cookie"] = self.cookies
         if body is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"http://{self._host}/"}
         self._connection.request(method, path, body, headers)
