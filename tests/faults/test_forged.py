@@ -198,7 +198,7 @@ class TestRightlySigned:
 
     def test_a_test_message_in_production_is_refused(self, registry, payments, post, caplog):
         told = fields(registry, payments[0])
-        registry.gateways = {"systempay": gateway(mode="PRODUCTION", key="e" * 64)}
+        registry.gateways = {"systempay": gateway(mode="PRODUCTION", keys=("e" * 64,))}
         with caplog.at_level(logging.WARNING):
             by_test_key = post(body_of(told))
             dressed_up = post(body_of(told | {"vads_ctx_mode": "PRODUCTION"}))

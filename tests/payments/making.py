@@ -26,7 +26,7 @@ def gateway(**overrides: Any) -> SystemPayGateway:
         "rest_url": "http://127.0.0.1:6544/banque/api-payment/V4/",
         "site_id": SITE,
         "mode": "TEST",
-        "key": KEY,
+        "keys": (KEY,),
         "rest_password": "secret",
         "sources": frozenset({"127.0.0.1"}),
         "page_life": timedelta(minutes=12),

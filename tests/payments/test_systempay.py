@@ -35,6 +35,22 @@ def depart(shop=None, amount=Money(6000)):
     )
 
 
+class TestKeys:
+    def test_of_a_former_day_are_honoured_while_they_stand_in_the_file(self):
+        changing = gateway(keys=("new key", KEY))
+
+        assert read(fields_of(), shop=changing).evidence.kind is EvidenceKind.AUTHORISED
+        assert read(fields_of(), key="new key", shop=changing).evidence.kind is EvidenceKind.AUTHORISED
+        with pytest.raises(NotAuthentic, match="signature"):
+            read(fields_of(), shop=gateway(keys=("new key",)))
+
+    def test_the_first_signs_the_form(self):
+        fields = dict(depart(gateway(keys=("new key", KEY))).form.fields)
+        signature = fields.pop("signature")
+
+        assert signature == sign(fields, "new key")
+
+
 class TestTheForm:
     def test_is_signed_as_the_bank_signs(self):
         fields = dict(depart().form.fields)
@@ -91,13 +107,13 @@ class TestTheTraps:
         assert (response.result, response.signed) == (eopayment.PAID, False)
 
     def test_2_in_production_a_message_signed_with_the_test_key_is_refused(self):
-        shop = gateway(mode="PRODUCTION", key="production" * 6)
+        shop = gateway(mode="PRODUCTION", keys=("production" * 6,))
 
         with pytest.raises(NotAuthentic, match="mode"):
             read(fields_of(), shop=shop)
 
     def test_2_and_one_that_lies_about_its_mode_too(self):
-        shop = gateway(mode="PRODUCTION", key="production" * 6)
+        shop = gateway(mode="PRODUCTION", keys=("production" * 6,))
 
         with pytest.raises(NotAuthentic, match="signature"):
             read(fields_of(ctx_mode="PRODUCTION"), shop=shop)

@@ -36,7 +36,7 @@ class Recorded(NamedTuple):
 @pytest.fixture
 def bank(registry, monkeypatch):
     """The shop's gateway; `ask` is answered by what the test puts in ``answers``."""
-    made = gateway(key=TEST_KEY)
+    made = gateway(keys=(TEST_KEY,))
     made.answers = ()
     monkeypatch.setattr(made, "ask", lambda order, *, at: made.answers)
     registry.gateways = {"systempay": made}
@@ -223,7 +223,7 @@ def test_what_is_not_authentic_leaves_a_line_in_the_log_and_nothing_else(
 @pytest.mark.parametrize("mode", ["TEST", "PRODUCTION"])
 def test_in_production_what_the_test_key_signed_is_refused(registry, tell, recorded, payment, mode):
     """Whatever mode the message says: the key of tests is not even known there."""
-    registry.gateways = {"systempay": gateway(key=LIVE_KEY, mode="PRODUCTION")}
+    registry.gateways = {"systempay": gateway(keys=(LIVE_KEY,), mode="PRODUCTION")}
 
     assert tell(money(payment, ctx_mode=mode)) == 403
 

@@ -7,7 +7,7 @@ ten traps of docs/payments.md; each has a test).  Names and values: Lyra, « API
 import hmac
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -68,7 +68,7 @@ class SystemPayGateway:
         rest_url: str,
         site_id: str,
         mode: str,
-        key: str,
+        keys: Sequence[str],
         rest_password: str,
         sources: Iterable[str],
         page_life: timedelta,
@@ -80,7 +80,8 @@ class SystemPayGateway:
         self._rest_url = rest_url
         self._site_id = site_id
         self._mode = mode
-        self._key = key
+        #: The key in use, then those that the bank may still sign with while it changes.
+        self._keys = tuple(keys)
         self._rest_password = rest_password
         self._sources = tuple(ip_network(each) for each in sources)
         self._timeout = timeout.total_seconds()
@@ -94,7 +95,7 @@ class SystemPayGateway:
             rest_url=settings.bank_rest_url,
             site_id=settings.bank_site_id,
             mode=settings.bank_mode,
-            key=settings.read_secret(settings.bank_key_file).decode(),
+            keys=[key.decode() for key in settings.read_secrets(settings.bank_key_file)],
             rest_password=settings.read_secret(settings.bank_rest_password_file).decode(),
             sources=settings.bank_sources,
             page_life=settings.bank_page_life + settings.bank_margin,
@@ -104,8 +105,10 @@ class SystemPayGateway:
     def __repr__(self) -> str:
         return f"<SystemPayGateway {self._site_id} {self._mode}>"
 
-    def _speaker(self, **more: str) -> Any:
-        """Make eopayment's SystemPay.  It knows the key of our mode alone (traps 2 and 6).
+    def _speaker(self, key: str = "", **more: str) -> Any:
+        """Make eopayment's SystemPay, with the key in use unless told.
+
+        It knows a key of our mode alone (traps 2 and 6).
 
         Imported when first used.  At DEBUG it writes the key to the log (trap 7), so its logger is kept above.
         """
@@ -117,7 +120,7 @@ class SystemPayGateway:
             "service_url": self._form_url,
             "vads_site_id": self._site_id,
             "vads_ctx_mode": self._mode,
-            f"secret_{self._mode.lower()}": self._key,
+            f"secret_{self._mode.lower()}": key or self._keys[0],
             "signature_algo": "hmac_sha256",
             **more,
         }
@@ -152,8 +155,7 @@ class SystemPayGateway:
         fields = _parse(body)
         if fields.get("vads_ctx_mode") != self._mode:
             raise NotAuthentic("mode")
-        signature = fields.get("signature", "")
-        if not hmac.compare_digest(self._speaker().signature(fields).encode(), signature.encode()):
+        if not any(self._has_signed(key, fields) for key in self._keys):
             raise NotAuthentic("signature")
         if fields.get("vads_site_id") != self._site_id:
             raise NotAuthentic("site")
@@ -161,6 +163,10 @@ class SystemPayGateway:
             raise NotAuthentic("not a notification: no vads_hash", 400)
         order = BankOrder(*(fields.get(f"vads_{name}", "") for name in ("order_id", "trans_id", "trans_date")))
         return Notice(order, _evidence(fields, at))
+
+    def _has_signed(self, key: str, fields: Mapping[str, str]) -> bool:
+        expected = self._speaker(key).signature(fields)
+        return hmac.compare_digest(expected.encode(), fields.get("signature", "").encode())
 
     def _is_known(self, source: str) -> bool:
         """Tell whether an address is one that the bank notifies from."""
