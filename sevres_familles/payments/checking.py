@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from sevres_familles.domain import french
 from sevres_familles.domain.ledger import BrokenChain, Entry, EntryKind, LedgerAccount, balance, check_chain
 from sevres_familles.domain.money import ZERO, Money, total
-from sevres_familles.domain.payment import net
+from sevres_familles.domain.payment import PaymentState, net
 from sevres_familles.payments.records import Alert, Unclassified
-from sevres_familles.payments.resources import Payment
+from sevres_familles.payments.resources import Payment, Payments, bank_order_key
 from sevres_familles.payments.suspense import suspense_faults
 from sevres_familles.regies.exchange.resources import lot_of
 from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
@@ -124,7 +124,11 @@ class Billed:
 
 def _lot_faults(portal: Portal, billed: Billed) -> Iterator[str]:
     """Verify what each import booked: an account that fell back to what it was before contradicts nothing else."""
-    for lot, report in portal.stores["imports"].reports.items():
+    reports = portal.stores["imports"].reports
+    if reports:
+        lost = {lot for lot, _ in billed.entries if lot > reports.minKey()} - set(reports)
+        yield from (f"lot {lot} : le rapport de l’import est perdu" for lot in sorted(lost))
+    for lot, report in reports.items():
         if billed.sealed_until is not None and report.at <= billed.sealed_until:
             continue
         for regie, (entries, cents) in report.booked.items():
@@ -154,7 +158,23 @@ def invoice_faults(invoice: Invoice, owed: Money) -> Iterator[str]:
 def _payment_faults(portal: Portal, count: Counter[str]) -> Iterator[str]:
     for payment in _in_batches(portal, portal["paiements"].values()):
         count["payments"] += 1
-        yield from (f"paiement {payment.reference} : {fault}" for fault in payment_faults(payment))
+        faults = (*payment_faults(payment), *_listing_faults(portal["paiements"], payment))
+        yield from (f"paiement {payment.reference} : {fault}" for fault in faults)
+    lost = {each for each in portal["paiements"].bank_orders.values() if each not in portal["paiements"]}
+    yield from (f"paiement {each} perdu" for each in sorted(lost))
+
+
+def _listing_faults(payments: Payments, payment: Payment) -> Iterator[str]:
+    """Verify that a payment stands in every list that finds it."""
+    if payment.reference not in payments.of_family.get(payment.family_code, ()):
+        yield "absent de la liste de sa famille"
+    if payments.bank_orders.get(bank_order_key(payment.order)) != payment.reference:
+        yield "son numéro à la banque est oublié"
+    if payment.state is PaymentState.REDIRECTED and payment.reference not in payments.to_ask:
+        yield "en cours, et personne ne le demande à la banque"
+    for transaction in sorted({each.transaction for each in payment.evidence if each.transaction}):
+        if payments.transactions.get(transaction) != payment.reference:
+            yield f"l’opération {transaction} de la banque est oubliée"
 
 
 def payment_faults(payment: Payment) -> Iterator[str]:

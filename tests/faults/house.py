@@ -97,7 +97,8 @@ class House:
         running = start(self.town, command, *arguments)
         with killed_at(running, number):
             running.go()
-            status = running.wait()
+            wait_until(lambda: not running.is_alive, f"{command} ends")
+        status = running.wait()
         assert status in (0, -9), running.log.read_text()
         return status == -9
 

@@ -51,7 +51,11 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        return bool(self.process.is_alive())
+        """Whether it runs: a process that was killed while it is traced is not reaped before its tracer lets it go."""
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except FileNotFoundError:
+            return False
 
     def stop(self) -> None:
         """End it, whatever it does."""
@@ -85,7 +89,12 @@ def killed_at(running: Running, number: int, calls: str = CALLS) -> Iterator[Non
         yield
     finally:
         tracer.terminate()
-        tracer.communicate()
+        try:
+            tracer.communicate(timeout=1)
+        except subprocess.TimeoutExpired:
+            # It waits for ever, at times, for a thread of what it killed.
+            tracer.kill()
+            tracer.communicate()
 
 
 def calls_of(running: Running, calls: str = CALLS) -> "Tracing":
