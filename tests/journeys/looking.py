@@ -39,7 +39,7 @@ def faults_of(page: Page, name: str) -> list[str]:
         page.emulate_media(color_scheme="dark")
         faults += _faults_at(page, NARROW) + [f"in the dark: {fault}" for fault in violations(page, BY_SIGHT)]
         page.emulate_media(color_scheme="light")
-        faults += _faults_of_large_text(page)
+        faults += _faults_of_large_text(page) + _faults_of_spaced_text(page) + _faults_of_forced_colours(page, name)
     return faults
 
 
@@ -55,6 +55,55 @@ def _faults_of_large_text(page: Page) -> list[str]:
     is_wide = overflow(page) > 0
     page.evaluate("document.documentElement.style.fontSize = ''")
     return ["scrolls sideways with text at 200 %"] if is_wide else []
+
+
+#: The spacing that a reader may ask for (WCAG 1.4.12).
+_SPACING = """* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; }
+p { margin-bottom: 2em !important; }"""
+#: Elements that hide a part of their own text.
+_CUT = """Array.from(document.querySelectorAll('body *')).filter(each => {
+  const style = getComputedStyle(each);
+  return each.clientWidth > 1 && !each.closest('svg, input') && !each.querySelector('img') &&
+    ['hidden', 'clip'].includes(style.overflowX) && style.display !== 'inline' &&
+    (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1);
+}).map(each => each.outerHTML.slice(0, 80))"""
+#: What is pressed, ticked or filled in, and shows no edge when colours are the reader's own.
+_EDGELESS = """Array.from(document.querySelectorAll('.btn:not(.quiet), input:not([type=hidden]), select, textarea'))
+.filter(each => each.checkVisibility() && !['checkbox', 'radio'].includes(each.type)).filter(each => {
+  const style = getComputedStyle(each);
+  return parseFloat(style.borderTopWidth) < 1 || style.borderTopStyle === 'none';
+}).map(each => each.outerHTML.slice(0, 80))"""
+#: How the focused element shows that it is.
+_OUTLINE = """(style => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2)(
+  getComputedStyle(document.activeElement))"""
+
+
+def _faults_of_spaced_text(page: Page) -> list[str]:
+    """Try the page with text spaced as WCAG 1.4.12 says, at the narrowest width."""
+    page.set_viewport_size(NARROW)
+    page.evaluate(
+        """css => { window.spacing = new CSSStyleSheet(); window.spacing.replaceSync(css);
+        document.adoptedStyleSheets.push(window.spacing); }""",
+        _SPACING,
+    )
+    faults = ["scrolls sideways with text spaced"] if overflow(page) > 0 else []
+    faults += [f"cut with text spaced: {each}" for each in page.evaluate(_CUT)]
+    page.evaluate("document.adoptedStyleSheets = []")
+    return faults
+
+
+def _faults_of_forced_colours(page: Page, name: str) -> list[str]:
+    """Try the page in the reader's own colours, as Windows' high contrast gives: edges and focus must still show."""
+    page.set_viewport_size(DESK)
+    page.emulate_media(forced_colors="active")
+    faults = [f"has no edge in forced colours: {each}" for each in page.evaluate(_EDGELESS)]
+    page.evaluate("document.querySelector('main').focus()")
+    page.keyboard.press("Tab")
+    if page.evaluate("document.activeElement !== document.body") and not page.evaluate(_OUTLINE):
+        faults.append("focus does not show in forced colours")
+    shoot(page, f"{name}-forced")
+    page.emulate_media(forced_colors="none")
+    return faults
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The public pages are in `test_public_pages`.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,18 +13,21 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.payment import PaymentState
+from sevres_familles.families.delivery import choose_delivery
+from sevres_familles.identity.services import credentials_of
 from tests.factories import store_invoice
 from tests.journeys.looking import faults_of
 from tests.journeys.settling import bill, depart, email_of, family_in, pay_beside, settle
 from tests.journeys.test_first_sign_in import printed_password
 from tests.journeys.town import Town
 from tests.journeys.walking import choose, confirm, sign_in, type_card
+from tests.sandbox.running import wait_until
 from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED
 
 #: Families of this module: 30 invoices; every state; nothing due; a credit; three régies.
 MANY, STATES, NOTHING, CREDIT, REGIES = "40001", "40002", "40003", "40004", "40005"
 #: Invoices of the family with every state.
-WAITING, PAID, REFUSED_ONE, LATE, PART, COUNTER, TREASURY, VOID = map(str, range(9000, 9008))
+WAITING, PAID, REFUSED_ONE, LATE, PART, COUNTER, TREASURY, VOID, GIVEN_BACK = map(str, range(9000, 9009))
 
 Contexts = Callable[..., BrowserContext]
 Inside = Callable[[str], Page]
@@ -36,11 +40,14 @@ def settled(town: Town) -> Town:
     settle(town, NOTHING)
     settle(town, REGIES, bill(), bill("9174", 4280, label="GARDERIE DU SOIR OCTO", late=True))
     settle(town, CREDIT)
-    settle(town, STATES, *(bill(number) for number in (WAITING, PAID, REFUSED_ONE)), bill(LATE, late=True))
-    with town.store() as (portal, _):
+    settle(town, STATES, *(bill(number) for number in (WAITING, PAID, REFUSED_ONE, GIVEN_BACK)), bill(LATE, late=True))
+    with town.store() as (portal, registry):
         for regie in ("petite-enfance", "beauregard"):
             store_invoice(family_in(portal, REGIES), bill(label="ACCUEIL OCTO"), regie=regie)
         store_invoice(family_in(portal, CREDIT), bill("9002", 1500), remaining=Money(-1250))
+        for code in (MANY, CREDIT):
+            credentials_of(portal, code).email = email_of(code)
+        choose_delivery(portal, registry, family_in(portal, CREDIT), electronic=True, at=datetime.now(UTC))
         family = family_in(portal, STATES)
         store_invoice(family, bill(PART), remaining=Money(2000))
         for number, state in (
@@ -60,7 +67,22 @@ def payments(settled: Town) -> dict[str, str]:
         "waiting": depart(settled, STATES, [named(WAITING)])[0],
         "paid": pay_beside(settled, STATES, ACCEPTED, [named(PAID)]),
         "refused": pay_beside(settled, STATES, REFUSED, [named(REFUSED_ONE)]),
+        "refunded": refunded_at_the_bank(settled, pay_beside(settled, STATES, ACCEPTED, [named(GIVEN_BACK)])),
     }
+
+
+def refunded_at_the_bank(town: Town, reference: str) -> str:
+    """Have the régie refund a payment whole at the bank, and give its reference once the portal knows."""
+    uuid = town.bank.payment(reference).uuid
+    town.bank.act(uuid, "remettre")
+    town.bank.act(uuid, "rembourser", montant="60,00")
+
+    def is_known() -> bool:
+        with town.store() as (portal, _):
+            return len(portal["paiements"][reference].posted) == 2
+
+    wait_until(is_known, "the refund is told")
+    return reference
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +137,9 @@ def named(number: str) -> str:
         ("review-blocked", STATES, f"comptes/scolaire/payer?facture={named(WAITING)}"),
         ("review-not-payable", STATES, f"comptes/scolaire/payer?facture={named(TREASURY)}"),
         ("review-none-chosen", MANY, "comptes/scolaire/?choix=aucun"),
+        ("delivery-paper", MANY, "recevoir-vos-factures"),
+        ("delivery-on-line", CREDIT, "recevoir-vos-factures"),
+        ("delivery-without-email", NOTHING, "recevoir-vos-factures"),
         ("payments", STATES, "paiements"),
         ("payments-none", NOTHING, "paiements"),
         ("nothing-here", MANY, "rien"),
@@ -128,7 +153,7 @@ def test_page_of_a_family(inside: Inside, settled: Town, payments: dict[str, str
     assert faults_of(page, f"page-{name}") == []
 
 
-@pytest.mark.parametrize("kind", ["waiting", "paid", "refused"])
+@pytest.mark.parametrize("kind", ["waiting", "paid", "refused", "refunded"])
 def test_page_of_a_payment(inside: Inside, settled: Town, payments: dict[str, str], kind: str):
     page = inside(STATES)
 
@@ -143,6 +168,26 @@ def test_the_way_to_the_bank(inside: Inside, settled: Town, payments: dict[str, 
     page.goto(f"{settled.url}paiements/{payments['waiting']}/continuer")
 
     assert faults_of(page, "page-leave") == []
+
+
+def test_delivery_without_the_box_ticked(inside: Inside, settled: Town):
+    page = inside(MANY)
+    page.goto(f"{settled.url}familles/{MANY}/recevoir-vos-factures")
+    page.get_by_role("button", name="Recevoir mes factures en ligne").click()
+
+    expect(page.locator("#erreurs")).to_be_focused()
+    assert faults_of(page, "page-delivery-faults") == []
+
+
+def test_the_open_sessions(inside: Inside, settled: Town, visit: Callable[..., Page]):
+    other = visit()
+    sign_in(other, settled, NOTHING)
+    expect(other.get_by_role("button", name="Déconnexion")).to_be_visible()
+    page = inside(NOTHING)
+    page.goto(f"{settled.url}vos-connexions")
+
+    expect(page.get_by_role("heading", name="appareils connectés")).to_be_visible()
+    assert faults_of(page, "page-sessions") == []
 
 
 @pytest.mark.parametrize("path", ["mot-de-passe", "confirmer-mon-e-mail"])
