@@ -21,6 +21,8 @@ from sevres_familles.regies.printing.running import Printed, Refused, portal_for
 from sevres_familles.web.documents import TypesettingFailed
 from sevres_familles.web.scripts import opened, parser
 
+#: Objects kept by the connection: a run looks at each family twice, one after the other.
+_CACHED_OBJECTS = 2_000
 _SHOWN_FAULTS = 20
 _WHAT = """
 Factures imprimées : celles du lot demandé, à sa dernière date d’émission, que nulle impression confirmée ne contient,
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the invoices of a lot, then confirm that they were printed (``sevres-print INI --regie … --lot …``)."""
     chosen = _options().parse_args(arguments)
     with opened(chosen.ini) as request:
+        request.registry._zodb_databases[""].setCacheSize(_CACHED_OBJECTS)
         try:
             lines, status = _do(request, chosen)
         except PrintingRunning:

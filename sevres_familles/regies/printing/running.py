@@ -124,9 +124,11 @@ def _faults(request: Request, portal: Portal, regie: str, chosen: Sequence[tuple
     node = portal["regies"][regie]
     for lack in lacks_of_terms(request.town, node, terms_of(request, regie)):
         yield f"Toutes les factures : il manque {lack}. Complétez le fichier de la ville."
-    for code, name in chosen:
+    for place, (code, name) in enumerate(chosen, start=1):
         for lack in lacks_of(find_invoice(portal, regie, code, name)):
             yield f"Facture {name}, famille {code} : il manque {lack}."
+        if place % BOUND == 0:
+            let_go(portal)
 
 
 def _new_name(request: Request, printing: Printing, folders: Folders) -> str:
