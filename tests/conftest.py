@@ -28,7 +28,11 @@ from webtest import TestApp
 
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import prepare_database
+from tests.leaks.plugin import pytest_sessionfinish
 from tests.postgres import Postgres, binaries, running_postgres
+
+# The last step of every run: what the tests left is scanned for cards and secrets.
+__all__ = ["pytest_sessionfinish"]
 
 # What a machine does beside the tests is no fault of theirs.
 hypothesis.settings.register_profile("project", deadline=None)
