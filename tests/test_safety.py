@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sevres_familles.web import safety
+from sevres_familles.web.scripts import opened
 from sevres_familles.web.settings import WrongSettings, make_secrets, read_settings
 from tests.test_ini_files import filled, settings_of  # noqa: F401 - a fixture
 
@@ -190,3 +191,12 @@ class TestUnpickling:
 
         serializer = CookieSerializer(registry.settings_of_portal)
         assert all(isinstance(each.serializer, JSONSerializer) for each in serializer._all())
+
+
+def test_a_command_names_what_is_refused_without_a_trace(production, filled):  # noqa: F811
+    filled.write_text(filled.read_text().replace("bank_mode = PRODUCTION", "bank_mode = TEST"))
+
+    with pytest.raises(SystemExit, match="Réglages refusés") as error, opened(str(filled)):
+        pass
+
+    assert "\n- sevres.bank_mode must be PRODUCTION" in str(error.value)

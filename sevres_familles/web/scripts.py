@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pyramid.threadlocal import RequestContext
 
 from sevres_familles.web.evolution import evolve
 from sevres_familles.web.root import DatabaseNotReady, Portal
-from sevres_familles.web.settings import OWN_SECRETS, make_secrets, read_settings
+from sevres_familles.web.settings import OWN_SECRETS, Settings, WrongSettings, make_secrets, read_settings
 from sevres_familles.web.theme import faults_of, measure, sheets_of
 from sevres_familles.web.town import read_town
 
@@ -47,6 +48,17 @@ def told_when_full() -> Iterator[None]:
         sys.exit("Le disque est plein : rien n’a été fait à moitié. Libérez de la place, puis recommencez.")
 
 
+def settings_in(ini: str) -> Settings:
+    """Read the settings of an ini.
+
+    :raises SystemExit: naming what is wrong or unsafe in them.
+    """
+    try:
+        return read_settings(get_appsettings(ini))
+    except WrongSettings as error:
+        sys.exit(f"Réglages refusés, dans {ini} :\n- " + str(error).replace("; ", "\n- "))
+
+
 @contextmanager
 def opened(ini: str) -> Iterator[Request]:
     """Open the portal for a command: a request whose links are those that families see.
@@ -54,10 +66,11 @@ def opened(ini: str) -> Iterator[Request]:
     It opens no connection: a command opens its own, for as long as a transaction.  The databases are closed at the end.
     A command that finds no database says where it looked, and makes none.
 
-    :raises SystemExit: when ``sevres-init`` was never run there.
+    :raises SystemExit: when ``sevres-init`` was never run there, or settings are wrong or unsafe.
     """
+    os.umask(0o077)
     setup_logging(ini)
-    settings = read_settings(get_appsettings(ini))
+    settings = settings_in(ini)
     if not all((settings.secrets_folder / name).exists() for name in OWN_SECRETS):
         sys.exit(
             f"Aucun portail dans {settings.var} : lancez d’abord « sevres-init {ini} », "
@@ -104,7 +117,7 @@ def init() -> None:
     Run it once before several workers start together on an empty database.
     """
     arguments = parser(init.__doc__).parse_args()
-    make_secrets(read_settings(get_appsettings(arguments.ini)))
+    make_secrets(settings_in(arguments.ini))
     with opened(arguments.ini) as request:
         done = prepare_database(request.registry)
     print(f"Base prête ({len(done)} étape(s) exécutée(s)).")
@@ -113,7 +126,7 @@ def init() -> None:
 def theme() -> None:
     """Check the town's pictures and the contrast of its colours (``sevres-theme INI``)."""
     arguments = parser(theme.__doc__).parse_args()
-    town = read_town(read_settings(get_appsettings(arguments.ini)).town_file)
+    town = read_town(settings_in(arguments.ini).town_file)
     measures = measure(sheets_of(town))
     faults = faults_of(town)
     least = min(measures, key=lambda each: each.ratio / each.pair.needed)
