@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.sandbox.running import Bank, Mailbox
-from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED, Shop, opened, paid
+from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED, STRANDED, VERIFIED, Shop, opened, paid
 from tests.sandbox.test_mailbox import mail, send
 
 CHROMIUM = shutil.which("chromium")
@@ -117,12 +117,17 @@ def test_is_open_to_everyone(context: BrowserContext, bank: Bank, mailbox: Mailb
     window = context.new_page()
     window.set_viewport_size({"width": width, "height": 800})
     faulty = opened(bank, shop.form())
+    captured = shop.form()
+    paid(bank, captured, ACCEPTED)
+    bank.act(bank.payment(captured["vads_order_id"]).uuid, "remettre")
     pages = {
         "home": bank.url,
         "card": opened(bank, shop.form()),
         "challenge": paid(bank, shop.form(), CHALLENGED).location,
         "ticket": paid(bank, shop.form(), ACCEPTED).location,
         "refusal": paid(bank, shop.form(), REFUSED).location,
+        "verification": paid(bank, shop.form(), VERIFIED).location,
+        "no way back": paid(bank, shop.form(), STRANDED).location,
         "merchant": bank.merchant_url,
         "nowhere": f"{bank.url}/rien",
         "mails": mailbox.url,
