@@ -135,9 +135,8 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
         portal.stores["imports"].touch(1, ["26719"])
         portal["regies"]["scolaire"].next_receipt_number(date(2027, 1, 1).year)
         _store_journal(portal)
-        portal.stores["printing"].runs["2026-11-23-1"] = PrintRun(
-            "scolaire", "CANTINES", issued_on=NOW.date(), made_at=NOW
-        )
+        run = PrintRun("scolaire", "CANTINES", issued_on=NOW.date(), made_at=NOW)
+        portal.stores["printing"].add("2026-11-23-1", run)
         portal.stores["printing"].mark("scolaire", ("2026-9161",), "2026-11-23-1")
     sign_in(browser)
     with stored() as portal:

@@ -59,11 +59,21 @@ class PrintRun(Persistent):
 
 
 class Printing(Persistent):
-    """The print runs by name, and for each régie the invoices that were printed or announced, with the run's name."""
+    """The print runs by name, and for each régie the invoices that were printed or announced, with the run's name.
+
+    ``last`` is the name given last: letters of an abandoned run may lie about, and its name is given to no other.
+    """
+
+    last: str = ""
 
     def __init__(self) -> None:
         self.runs: OOBTree = OOBTree()
         self.printed: OOBTree = OOBTree()
+
+    def add(self, name: str, run: PrintRun) -> None:
+        """Keep a run."""
+        self.runs[name] = run
+        self.last = name
 
     def pending(self) -> list[tuple[str, PrintRun]]:
         """List the runs that wait to be confirmed, by name."""

@@ -107,7 +107,7 @@ def print_lot(request: Request, asked: Asked, *, duplex: bool = False, progress:
                 folders.remove(name)
                 raise
         with manager:
-            portal.stores["printing"].runs[name] = run
+            portal.stores["printing"].add(name, run)
         return Printed(chosen, name, folders.finish(name), Counts(*run.counts), late)
 
 
@@ -133,8 +133,10 @@ def _faults(request: Request, portal: Portal, regie: str, chosen: Sequence[tuple
 
 def _new_name(request: Request, printing: Printing, folders: Folders) -> str:
     """Name a run by its day, and its number on that day: ``2026-11-23-1``."""
-    taken = {*printing.runs, *folders.taken()}
-    names = (f"{local(request.now):%Y-%m-%d}-{number}" for number in count(1))
+    day = f"{local(request.now):%Y-%m-%d}"
+    last_day, _, number = printing.last.rpartition("-")
+    names = (f"{day}-{number}" for number in count(int(number) + 1 if last_day == day else 1))
+    taken = folders.taken()
     return next(name for name in names if name not in taken)
 
 

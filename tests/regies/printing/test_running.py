@@ -436,6 +436,15 @@ def test_abandoning_a_run_takes_its_files(ask: Ask, stored: Stored) -> None:
         assert not portal.stores["printing"].pending()
 
 
+def test_the_name_of_an_abandoned_run_is_given_to_no_other(ask: Ask, stored: Stored) -> None:
+    with stored() as portal:
+        store_invoice(store_family(portal))
+    for _ in range(2):
+        abandon(ask(), print_lot(ask(), CANTINES).name)
+
+    assert print_lot(ask(), CANTINES).name == "2026-11-23-3"
+
+
 def test_the_whole_of_a_family_that_signs_in_with_its_own_password_goes_on(
     ask: Ask, stored: Stored, registry: Any
 ) -> None:
