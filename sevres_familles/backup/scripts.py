@@ -33,7 +33,7 @@ KEY_FILE = "backup.key"
 
 def backup() -> None:
     """Back the portal up, encrypted and signed, while it serves (``sevres-backup INI FOLDER``)."""
-    options = parser(backup.__doc__)
+    options = parser("Sauvegarde le portail, chiffré et signé, pendant qu’il sert.")
     options.add_argument("folder", nargs="?", type=Path, help="le dossier des sauvegardes")
     options.add_argument("--quick", action="store_true", help="sans relever les têtes du grand livre")
     options.add_argument(
@@ -61,7 +61,7 @@ def backup() -> None:
 
 def restore() -> None:
     """Restore a backup, verified before it takes the place of the database (``sevres-restore INI FILE [--check]``)."""
-    options = parser(restore.__doc__)
+    options = parser("Restaure une sauvegarde, vérifiée avant de prendre la place de la base.")
     options.add_argument("archive", type=Path, help="la sauvegarde")
     options.add_argument("--check", action="store_true", help="restaure à côté, vérifie, et ne touche à rien")
     options.add_argument("--replace", action="store_true", help="remplace la base, qui est gardée sous un autre nom")
@@ -77,7 +77,7 @@ def restore() -> None:
 
 def pack_database() -> None:
     """Back up, then drop what nothing refers to, then verify (``sevres-pack INI FOLDER``)."""
-    options = parser(pack_database.__doc__)
+    options = parser("Sauvegarde, retire de la base ce que plus rien ne cite, puis la vérifie.")
     options.add_argument("folder", type=Path, help="le dossier des sauvegardes")
     arguments = options.parse_args()
     with _refusals():
