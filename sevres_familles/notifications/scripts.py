@@ -13,6 +13,7 @@ from sevres_familles.notifications.delivery import deliver_due
 from sevres_familles.notifications.resources import Outbox
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
+from sevres_familles.web.storage import end_on_failed_sync
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ def work(request: Request, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             deliver_due(request.registry, stop.is_set)
-        except Exception:
+        except Exception as error:
+            end_on_failed_sync(error)
             # Whatever it was (the database restarting, say), the next round tries again: nothing was lost.
             log.exception("A round of mails failed")
         stop.wait(pause)

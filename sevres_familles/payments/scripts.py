@@ -17,6 +17,7 @@ from sevres_familles.payments.retention import purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
 from sevres_familles.web.sealing import DamagedRecord
+from sevres_familles.web.storage import end_on_failed_sync
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def ask() -> None:
         while not stop.is_set():
             try:
                 ask_all(request.registry)
-            except Exception:
+            except Exception as error:
+                end_on_failed_sync(error)
                 # Whatever it was (the database restarting, say), the next round tries again: nothing was lost.
                 log.exception("A round of asking failed")
             if arguments.once:

@@ -15,7 +15,7 @@ from transaction.interfaces import TransientError
 from sevres_familles.web.logs import alias, tell_now
 from sevres_familles.web.root import DatabaseNotReady
 from sevres_familles.web.sessions import has_session, has_timed_out
-from sevres_familles.web.storage import UNAVAILABLE
+from sevres_familles.web.storage import UNAVAILABLE, end_on_failed_sync
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,11 @@ def not_ready(error: Exception, request: Request) -> Response:
     return _unavailable(request)
 
 
+def met_another(error: Exception, request: Request) -> Response:
+    """Answer an attempt that met another and is made again: nobody sees it, and it is no fault."""
+    return Response(status=503)
+
+
 def too_busy(error: Exception, request: Request) -> Response:
     """Answer when every attempt met a conflict: nothing was written."""
     log.warning("Gave up after the last attempt: %s", type(error).__name__)
@@ -147,6 +152,7 @@ def too_busy(error: Exception, request: Request) -> Response:
 
 def unreachable(error: Exception, request: Request) -> Response:
     """Answer while the database does not answer: nothing was written."""
+    end_on_failed_sync(error)
     log.critical("The database does not answer: %s", type(error).__name__)
     return _unavailable(request)
 
@@ -177,4 +183,5 @@ def includeme(config: Configurator) -> None:
         (Exception, failure),
     ):
         config.add_exception_view(view, context=context)
+    config.add_exception_view(met_another, context=TransientError)
     config.add_exception_view(too_busy, context=TransientError, last_retry_attempt=True)

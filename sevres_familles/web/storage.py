@@ -7,6 +7,7 @@ the tables of an empty database once, however many processes start on it togethe
 """
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -34,8 +35,20 @@ _MAKING = 0x736576726573
 #: What is raised when the database cannot be reached, or cannot write.
 UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, sqlite3.OperationalError)
 
+#: What SQLite says when a file could not be synced.
+_FAILED_SYNC = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+
+log = logging.getLogger(__name__)
+
 #: What zodburi wants: a factory of the storage, and what is left for `ZODB.DB`.
 Resolved = tuple[Callable[[], SealedStorage], dict[str, str]]
+
+
+def end_on_failed_sync(error: BaseException) -> None:
+    """End this process at once, as by a kill, when its database could not be synced (requirements F6, decision 17)."""
+    if getattr(error, "sqlite_errorcode", None) in _FAILED_SYNC:
+        log.critical("The disk failed to sync the database: this process ends. Check the disk, then sevres-verify.")
+        os._exit(os.EX_IOERR)
 
 
 def embedded_folder(uri: str) -> Path:

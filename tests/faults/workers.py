@@ -67,6 +67,7 @@ class Workers:
     """Running workers: their ports, their database opened beside them, and the bank."""
 
     ports: tuple[int, ...]
+    processes: tuple[Running, ...]
     folder: Path
     ini: Path
     bank: Bank
@@ -161,12 +162,11 @@ def running_workers(folder: Path, storage: str, count: int, **settings: str) -> 
     with ExitStack() as stack:
         bank = stack.enter_context(running_bank(folder / "bank"))
         ini = _prepared(folder, storage, ports[0], bank, settings)
-        for port in ports:
-            stack.enter_context(_running_worker(folder, ini, port))
+        processes = tuple(stack.enter_context(_running_worker(folder, ini, port)) for port in ports)
         for port in ports:
             wait_until(lambda port=port: _answers(port), f"the worker on {port} answers")
         registry = stack.enter_context(opened(str(ini))).registry
-        yield Workers(ports, folder, ini, bank, registry)
+        yield Workers(ports, processes, folder, ini, bank, registry)
 
 
 def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str, str]) -> Path:
@@ -191,11 +191,11 @@ def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str,
 
 
 @contextmanager
-def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[None]:
+def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[Running]:
     worker = start(folder, ini, port, "pserve")
     worker.go()
     try:
-        yield
+        yield worker
     finally:
         worker.process.terminate()
         worker.process.join(PATIENCE)

@@ -1,5 +1,6 @@
 """Error pages: each status through the real application."""
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from transaction.interfaces import TransientError
 from webtest import TestApp
 
 from sevres_familles.web.scripts import prepare_database
+from sevres_familles.web.storage import end_on_failed_sync
 
 NBSP = "\N{NO-BREAK SPACE}"
 FAULTS: dict[str, Exception] = {
@@ -118,6 +120,27 @@ def test_a_conflict_that_outlives_every_attempt_is_a_503(faulty, monkeypatch):
 
     check(page, "Le service est momentanément indisponible")
     assert page.headers["Retry-After"] == "30"
+
+
+def test_a_conflict_that_another_attempt_gets_over_is_no_fault_in_the_log(faulty, monkeypatch, caplog):
+    """An alarm of each would hide those that matter."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+    faulty.get("/occupe", status=503)
+
+    assert [record.levelname for record in caplog.records if record.name == "sevres_familles.web.errors"] == ["WARNING"]
+
+
+@pytest.mark.parametrize(("code", "ends"), [(sqlite3.SQLITE_IOERR_FSYNC, [74]), (sqlite3.SQLITE_FULL, [])])
+def test_a_failed_sync_ends_the_process_and_a_full_disk_does_not(monkeypatch, code, ends):
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    error = sqlite3.OperationalError("the disk")
+    error.sqlite_errorcode = code
+
+    end_on_failed_sync(error)
+
+    assert ended == ends
 
 
 @pytest.mark.parametrize("path", ["/", "/nulle-part", "/familles/26719"])
