@@ -173,7 +173,7 @@ def running_town(
     with (
         running_mailbox(folder / "mailbox", port=port + 2, smtp_port=port + 3) as mailbox,
         running_bank(
-            folder / "bank", port=port + 1, smtp=mailbox.smtp, page_life=bank_page_life, late=6, after_return=4
+            folder / "bank", port=port + 1, smtp=mailbox.smtp, page_life=bank_page_life, late=10, after_return=6
         ) as bank,
     ):
         processes = {

@@ -97,15 +97,21 @@ def test_a_page_where_a_card_was_refused_can_still_be_abandoned(bank: Bank, shop
 
 def test_a_verification_ends_in_an_acceptance_that_the_night_work_tells(hasty_bank: Bank, shop: Shop):
     form = shop.form()
-    ticket = ask(paid(hasty_bank, form, VERIFIED).location)
+    paid(hasty_bank, form, VERIFIED)
 
     first, second = shop.wait_for_messages(2)
 
-    assert "Votre paiement est en vérification" in ticket.text
     assert (first["vads_trans_status"], first["vads_url_check_src"]) == ("UNDER_VERIFICATION", "PAY")
     assert (second["vads_trans_status"], second["vads_url_check_src"]) == ("AUTHORISED", "BATCH")
     assert first["vads_trans_uuid"] == second["vads_trans_uuid"]
     assert hasty_bank.payment(form["vads_order_id"]).status is Status.AUTHORISED
+
+
+def test_the_ticket_of_a_verification_says_not_to_pay_again(bank: Bank, shop: Shop):
+    ticket = ask(paid(bank, shop.form(), VERIFIED).location)
+
+    assert "Votre paiement est en vérification" in ticket.text
+    assert "Ne payez pas une seconde fois" in ticket.text
 
 
 def test_a_late_notification_leaves_by_the_bank_s_clock(bank: Bank, hasty_bank: Bank, shop: Shop):
