@@ -34,7 +34,7 @@ KEY_FILE = "backup.key"
 def backup() -> None:
     """Back the portal up, encrypted and signed, while it serves (``sevres-backup INI FOLDER``)."""
     options = parser("Sauvegarde le portail, chiffré et signé, pendant qu’il sert.")
-    options.add_argument("folder", nargs="?", type=Path, help="le dossier des sauvegardes")
+    options.add_argument("folder", nargs="?", type=Path, metavar="DOSSIER", help="le dossier des sauvegardes")
     options.add_argument("--quick", action="store_true", help="sans relever les têtes du grand livre")
     options.add_argument(
         "--check", action="store_true", help="restaure à côté ce qui vient d’être écrit, et le vérifie"
@@ -62,11 +62,13 @@ def backup() -> None:
 def restore() -> None:
     """Restore a backup, verified before it takes the place of the database (``sevres-restore INI FILE [--check]``)."""
     options = parser("Restaure une sauvegarde, vérifiée avant de prendre la place de la base.")
-    options.add_argument("archive", type=Path, help="la sauvegarde")
+    options.add_argument("archive", type=Path, metavar="SAUVEGARDE", help="la sauvegarde")
     options.add_argument("--check", action="store_true", help="restaure à côté, vérifie, et ne touche à rien")
     options.add_argument("--replace", action="store_true", help="remplace la base, qui est gardée sous un autre nom")
     options.add_argument("--despite-faults", action="store_true", help="met en place même ce qui a des anomalies")
-    options.add_argument("--key", type=Path, help="le fichier de la clé, s’il n’est pas avec les autres secrets")
+    options.add_argument(
+        "--key", type=Path, metavar="FICHIER", help="le fichier de la clé, s’il n’est pas avec les autres secrets"
+    )
     arguments = options.parse_args()
     with _refusals():
         if arguments.check:
@@ -78,7 +80,7 @@ def restore() -> None:
 def pack_database() -> None:
     """Back up, then drop what nothing refers to, then verify (``sevres-pack INI FOLDER``)."""
     options = parser("Sauvegarde, retire de la base ce que plus rien ne cite, puis la vérifie.")
-    options.add_argument("folder", type=Path, help="le dossier des sauvegardes")
+    options.add_argument("folder", type=Path, metavar="DOSSIER", help="le dossier des sauvegardes")
     arguments = options.parse_args()
     with _refusals():
         archive, manifest = _back_up(arguments.ini, arguments.folder, quick=False)
