@@ -255,7 +255,7 @@ class TestNoEnumeration:
                 assert answer.status_int == 422
                 browser.reset()
 
-        # The quickest half: what a busy machine adds is not of the portal.
+        # The quickest quarter: what a busy machine adds is not of the portal.
         known, unknown = (mean(sorted(taken)[:10]) for taken in times.values())
         assert abs(known - unknown) < 0.005
 
