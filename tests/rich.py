@@ -64,10 +64,22 @@ class RichFamily(NamedTuple):
         """Every page of the family, and of its payments."""
         account = f"{self.home}comptes/{self.regies[0]}/"
         return [
-            *(self.home + name for name in ("", "dossier", "paiements", "recevoir-vos-factures", "comptes", "comptes/")),
+            *(
+                self.home + name
+                for name in ("", "dossier", "paiements", "recevoir-vos-factures", "comptes", "comptes/")
+            ),
             *(
                 account + name
-                for name in ("", "payer", "payer?facture=2026-9161", "2026-9161", "2026-9161/", "2026-9162")
+                for name in (
+                    "",
+                    "payer",
+                    "payer?facture=2026-9161",
+                    "2026-9161",
+                    "2026-9161/",
+                    "2026-9162",
+                    "2026-9161/facture.pdf",
+                    "2026-9161/facture.png",
+                )
             ),
             f"{self.home}comptes/{self.regies[1]}/",
             *(
