@@ -128,6 +128,17 @@ class House:
         wait_until(lambda: ask_all(self.town.registry) >= 0 and self.is_settled(reference), f"{reference} ends")
         assert self.town.faults() == ()
 
+    def stage_of(self, invoice: str) -> str:
+        """Tell how far the payment of an invoice has come, by the portal's books and the bank's file."""
+        with self.town.store() as (portal, _):
+            payments = portal["paiements"].values()
+            found = [each for each in payments if any(share.invoice == invoice for share in each.shares)]
+            if not found:
+                return "not opened"
+            if found[0].is_paid:
+                return "booked"
+            return "accepted" if self.town.bank.store.payments_of_order(found[0].reference) else "opened"
+
     def is_settled(self, reference: str) -> bool:
         with self.town.store() as (portal, _):
             payment = portal["paiements"][reference]

