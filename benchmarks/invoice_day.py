@@ -178,10 +178,8 @@ def _warm_up(town: Town, servers: Sequence[Server], payable: dict[str, Payable |
 
 def _complaints(town: Town) -> str:
     """Give the first errors that the services wrote to their logs, with where they came from."""
-    logs = "\n".join(path.read_text(encoding="utf-8") for path in sorted(town.folder.glob("*.log")))
-    found = [
-        place for place, line in enumerate(lines := logs.splitlines()) if " ERROR " in line or " CRITICAL " in line
-    ]
+    lines = "\n".join(path.read_text(encoding="utf-8") for path in sorted(town.folder.glob("*.log"))).splitlines()
+    found = [place for place, text in enumerate(lines) if " ERROR " in text or " CRITICAL " in text]
     return "\n".join("\n".join(lines[place : place + 40]) for place in found[:3]) or "no error in the logs"
 
 
