@@ -20,7 +20,7 @@ SHARED_TEMPLATES = {"frame", "forms", "errors", "mail", "documents"}
 #: Folders of the package that are no area.
 BESIDE_AREAS = {"domain", "sandbox", "demo", "backup"}
 #: Folders of tests that are about no one area: a browser's journeys, storages, faults, a host application, production.
-ACROSS_AREAS = {"journeys", "storage", "faults", "host", "production"}
+ACROSS_AREAS = {"faults", "host", "journeys", "leaks", "production", "storage", "supply"}
 VAGUE = {"utils", "util", "helpers", "common", "misc", "base", "manager"}
 
 

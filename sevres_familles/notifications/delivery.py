@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 #: How long a claim lasts: much longer than a try.
 CLAIM = timedelta(minutes=10)
-#: How long to wait between tries at most, whatever the server said: each mail leaves within the hour of its return (F7).
+#: How long to wait between tries at most, whatever the server said: mails leave within the hour of its return (F7).
 AT_LAST = timedelta(minutes=50)
 #: How long a mail is tried.
 TRIED_FOR = timedelta(days=5)
