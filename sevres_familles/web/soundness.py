@@ -47,7 +47,7 @@ def _record_faults(storage: SealedStorage) -> Iterator[str]:
 
 def _file_faults(storage: SealedStorage) -> Iterator[str]:
     """Let SQLite check its files: its pages, and its indexes against its tables."""
-    folder = getattr(storage._adapter, "data_dir", None)
+    folder: str = getattr(storage._adapter, "data_dir", "")  # PostgreSQL has none, and checksums of its own
     for name in ("main.sqlite3", "oids.sqlite3") if folder else ():
         try:
             with closing(sqlite3.connect(f"file:{Path(folder, name)}?mode=ro", uri=True)) as file:
