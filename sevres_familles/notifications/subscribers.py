@@ -83,7 +83,11 @@ class Clerk:
         payment = event.payment
         email = payment.email or mail_address(event.portal, self._registry, payment.family_code)
         if email:
-            context = {"payment": payment.reference, "kind": str(event.fact.kind), "transaction": event.fact.transaction}
+            context = {
+                "payment": payment.reference,
+                "kind": str(event.fact.kind),
+                "transaction": event.fact.transaction,
+            }
             self._write(event.portal, MailKind.MONEY_RETURNED, email, context, event.at)
 
     def _write(self, portal: Any, kind: MailKind, recipient: str, context: Mapping[str, Any], at: datetime) -> None:

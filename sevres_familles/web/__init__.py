@@ -3,8 +3,8 @@
 `settings` and `town` say whose portal this is; `root` and `container` are the tree, `evolution` makes and upgrades it,
 `storage` keeps it; `security` names permissions; `clock` tells the time; `frame` is what every page has around it;
 `forms` are deform's, in our own dress; `headers` and `errors` guard every response; `documents` typesets PDFs;
-`scripts` opens the portal for a command; `server` serves it.  `safety` says what must never serve families, `logs` writes
-what happened without naming anybody, `watching` tells machines how the portal is.
+`scripts` opens the portal for a command; `server` serves it.  `safety` says what must never serve families, `logs`
+writes what happened without naming anybody, `watching` tells machines how the portal is.
 """
 
 import secrets

@@ -86,7 +86,7 @@ def name_in(portal):
 UNTOLD = {
     "open_a_payment": set(),
     "book_a_payment": {"what the bank's journal is to show", "the mails that wait"},
-    "give_money_back": {"the alerts"},
+    "give_money_back": {"the alerts", "the mails that wait"},
     "import_new_figures": {"what an import touches", "the index of what an import touched"},
 }
 

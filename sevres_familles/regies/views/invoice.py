@@ -86,9 +86,7 @@ def show_invoice(context: Invoice, request: Request) -> dict[str, Any]:
     }
 
 
-@view_config(
-    context=Invoice, name="facture.pdf", permission=Permission.INVOICE_VIEW, request_method="GET", costly=True
-)
+@view_config(context=Invoice, name="facture.pdf", permission=Permission.INVOICE_VIEW, request_method="GET", costly=True)
 def give_pdf(context: Invoice, request: Request) -> Response:
     """Give the invoice as it is printed, without a password."""
     response = Response(invoice_pdf(request, context), content_type="application/pdf")
@@ -96,9 +94,7 @@ def give_pdf(context: Invoice, request: Request) -> Response:
     return response
 
 
-@view_config(
-    context=Invoice, name="facture.png", permission=Permission.INVOICE_VIEW, request_method="GET", costly=True
-)
+@view_config(context=Invoice, name="facture.png", permission=Permission.INVOICE_VIEW, request_method="GET", costly=True)
 def give_picture(context: Invoice, request: Request) -> Response:
     """Give a picture of its first sheet, for pages that show what an invoice looks like."""
     return Response(invoice_picture(request, context), content_type="image/png")
