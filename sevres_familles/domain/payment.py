@@ -76,9 +76,12 @@ class Evidence(NamedTuple):
     authorisation: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str, int, int]:
-        """What makes two messages the same one (payments.md §3)."""
-        return self.transaction, self.operation, self.status, self.sequence, self.amount.cents
+    def key(self) -> tuple[EvidenceKind, str, str, str, int, int]:
+        """What makes two messages the same one (payments.md §3).
+
+        What it shows is part of it: what was unclear is told anew by the bank's clear answer in the same words.
+        """
+        return self.kind, self.transaction, self.operation, self.status, self.sequence, self.amount.cents
 
 
 class Effect(StrEnum):

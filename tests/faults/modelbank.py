@@ -67,6 +67,8 @@ class ModelBank:
     pages: dict[str, Page] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    #: Fields that the bank adds to its notifications, beside those of its documents.
+    added: dict[str, str | None] = field(default_factory=dict)
     _numbers: Any = field(default_factory=itertools.count)
 
     def open_page(self, form: Mapping[str, str]) -> Page | None:
@@ -164,6 +166,7 @@ class ModelBank:
             auth_result=authorised,
             url_check_src=source,
             hash=HASH,
+            **self.added,
         )
         self.messages.append(Message(operation.order, body_of(fields, self.key), source != "MERCH_BO"))
 

@@ -149,3 +149,23 @@ def test_the_end_is_what_the_bank_s_books_say(told: Told, tmp_path, story, when)
         assert (state is PaymentState.ACCEPTED) == is_paid_by(story), (order, state)
         assert shield is None or state is PaymentState.PENDING, (order, state)
     assert told.faults(tmp_path) == ()
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_bank_that_adds_a_field_to_its_messages_is_asked_and_the_end_is_what_its_books_say(
+    told: Told, tmp_path, story
+):
+    told.bank.added = {"new_field": "x"}
+    try:
+        code, reference = told.depart()
+        told.tell(*told.live(reference, story))
+    finally:
+        told.bank.added = {}
+    unclear = told.look(code, reference)
+
+    told.ask_for(minutes=20)
+
+    assert unclear == (PaymentState.REDIRECTED, 0, reference)
+    state, posted, shield = told.look(code, reference)
+    assert (state is PaymentState.ACCEPTED, posted, shield) == (is_paid_by(story), is_paid_by(story), None)
+    assert told.faults(tmp_path) == ()

@@ -124,7 +124,8 @@ _WORDS = {
     EvidenceKind.CREDIT: ("CREDIT", "AUTHORISED"),
     EvidenceKind.VOIDED: ("DEBIT", "CANCELLED"),
     EvidenceKind.CHARGEBACK: ("DEBIT", "CHARGEBACK"),
-    EvidenceKind.UNCLEAR: ("DEBIT", "AUTHORISED?"),
+    # As the bank writes what we cannot read: in the words that its clear answer has too.
+    EvidenceKind.UNCLEAR: ("DEBIT", "AUTHORISED"),
 }
 
 

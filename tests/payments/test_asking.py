@@ -206,7 +206,7 @@ def test_words_that_the_bank_alone_knows_are_left_to_staff(registry, bank, clock
     ask_all(registry)
 
     assert state(stored, reference) is S.REDIRECTED
-    assert alerts(stored) == ["message « AUTHORISED? » mis de côté"]
+    assert alerts(stored) == ["message « AUTHORISED » mis de côté"]
 
 
 def test_the_list_tells_what_waits_and_when_the_bank_is_asked_next(registry, clock, reference, stored):

@@ -12,7 +12,7 @@ from ZODB.POSException import ConflictError
 from sevres_familles.domain.invoice import BillingFigures, BillingState, InvoiceState
 from sevres_familles.domain.ledger import EntryKind, LedgerAccount, balance
 from sevres_familles.domain.money import ZERO, Money
-from sevres_familles.domain.payment import EvidenceKind, PaymentState
+from sevres_familles.domain.payment import Channel, EvidenceKind, PaymentState
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.services import NotPayable, Outcome, apply, expire
 from tests import factories
@@ -300,6 +300,25 @@ class TestMoney:
 
         assert tell(portal, registry, payment, evidence(K.UNCLEAR)) == [Outcome.QUARANTINED]
         assert payment.state is S.REDIRECTED
+
+    @pytest.mark.parametrize("channel", list(Channel))
+    def test_what_was_unclear_counts_once_it_is_told_clearly_in_the_same_words(self, portal, registry, channel):
+        payment = opened(portal, registry)
+        clear = evidence(K.AUTHORISED)._replace(channel=channel)
+
+        outcomes = tell(portal, registry, payment, evidence(K.UNCLEAR), clear, clear)
+
+        assert outcomes == [Outcome.QUARANTINED, Outcome.APPLIED, Outcome.DUPLICATE]
+        assert (payment.state, payment.held) == (S.ACCEPTED, {"2026-9161": Money(6000)})
+        assert faults(portal) == ()
+
+    def test_what_is_unclear_after_it_was_told_clearly_changes_no_state(self, portal, registry):
+        payment = opened(portal, registry)
+
+        outcomes = tell(portal, registry, payment, evidence(K.AUTHORISED), *[evidence(K.UNCLEAR)] * 2)
+
+        assert outcomes == [Outcome.APPLIED, Outcome.QUARANTINED, Outcome.DUPLICATE]
+        assert (payment.state, payment.held) == (S.ACCEPTED, {"2026-9161": Money(6000)})
 
     def test_what_the_bank_does_not_know_expires_and_frees(self, portal, registry):
         payment = opened(portal, registry)

@@ -13,7 +13,10 @@ from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.domain.payment import PaymentState
 from sevres_familles.payments.asking import ask_all
 from sevres_familles.payments.checking import verify_portal
+from sevres_familles.payments.journals.resources import Verdict
+from sevres_familles.payments.journals.taking import take_journal
 from tests import factories
+from tests.payments.journal_making import journal, row
 from tests.payments.making import AT, body_of, fields_of, gateway, opened, refused, sign
 
 DOOR = "/paiements/notifications/systempay"
@@ -195,6 +198,37 @@ def test_a_refund_before_its_payment_waits_for_it(tell, recorded, payment):
     tell(money(payment))
 
     assert recorded() == PAID._replace(invoice=V.PART_PAID, paid=4000, messages=2, alerts=2)
+
+
+UNCLEAR = NOTHING._replace(messages=1, alerts=1)
+
+
+@pytest.mark.parametrize("change", [{"surprise": "x"}, {"auth_result": "05"}], ids=["unknown name", "disagreement"])
+def test_unclear_the_message_is_kept_and_the_bank_s_own_answer_counts(registry, bank, tell, recorded, payment, change):
+    assert tell(money(payment, **change)) == 200
+    assert recorded() == UNCLEAR
+    bank.answers = (bank.read_notification(money(payment), source="127.0.0.1", at=AT).evidence,)
+
+    assert ask_all(registry) == 1
+
+    assert recorded() == PAID._replace(messages=2, alerts=1)
+
+
+def test_unclear_then_read_rightly_the_money_counts(tell, recorded, payment):
+    tell(money(payment, surprise="x"))
+
+    assert tell(money(payment)) == 200
+
+    assert recorded() == PAID._replace(messages=2, alerts=1)
+
+
+def test_unclear_then_in_the_journal_the_money_counts(registry, tell, recorded, payment):
+    tell(money(payment, surprise="x"))
+
+    report = take_journal(registry, "systempay", journal(row(payment)), name="jt.csv")
+
+    assert dict(report.counts) == {Verdict.LOST_NOTICE: 1}
+    assert recorded() == PAID._replace(state=S.RECONCILED, messages=2, alerts=1)
 
 
 @pytest.mark.parametrize(
