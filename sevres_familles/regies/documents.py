@@ -1,6 +1,7 @@
 """Invoices on paper: what `templates/documents/invoice.typ` shows of an invoice.
 
-The same document is printed and read on line, but for the password, which stands on paper alone.
+The same document is printed and read on line, but for the password, which stands on paper alone, and for a payment
+under way, which on paper would forbid to pay long after it was given up.
 """
 
 from collections.abc import Iterator
@@ -106,12 +107,12 @@ class InvoiceData(TypedDict):
 
 def invoice_pdf(request: Request, invoice: Invoice) -> bytes:
     """Typeset an invoice as tagged PDF/UA-1, without a password."""
-    return documents.typeset("invoice", invoice_data(request, invoice))
+    return documents.typeset("invoice", invoice_data(request, invoice, invoice.status(request.today)))
 
 
 def invoice_picture(request: Request, invoice: Invoice) -> bytes:
     """Draw the first sheet of an invoice as PNG, without a password."""
-    return documents.picture("invoice", invoice_data(request, invoice))
+    return documents.picture("invoice", invoice_data(request, invoice, invoice.status(request.today)))
 
 
 def terms_of(request: Request, regie: str) -> InvoiceTerms:
@@ -120,12 +121,13 @@ def terms_of(request: Request, regie: str) -> InvoiceTerms:
     return terms
 
 
-def invoice_data(request: Request, invoice: Invoice, password: str = "") -> InvoiceData:
-    """Say what an invoice shows, as it stands today.
+def invoice_data(request: Request, invoice: Invoice, status: InvoiceStatus, password: str = "") -> InvoiceData:
+    """Say what an invoice shows.
 
+    :param status: how it stands.
     :param password: the provisional one, on paper alone; empty for a family that signs in with its own.
     """
-    facts, status, town = invoice.facts, invoice.status(request.today), request.town
+    facts, town = invoice.facts, request.town
     regie, family = invoice.account.regie, invoice.account.family
     terms = terms_of(request, regie.__name__ or "")
     payer, address = _addressee(invoice)

@@ -410,14 +410,17 @@ class Invoice(Part):
         """Sum our payments on it."""
         return sum(self.payments.values(), ZERO)
 
-    def status(self, today: date) -> InvoiceStatus:
-        """Compute how it stands on a day."""
+    def status(self, today: date, *, lasting: bool = False) -> InvoiceStatus:
+        """Compute how it stands on a day.
+
+        :param lasting: leave out a payment under way: what is printed is read when that has long come to its end.
+        """
         return status_of(
             self.figures,
             self.payments,
             due_on=self.facts.due_on,
             today=today,
-            pending=self.open_payment is not None,
+            pending=self.open_payment is not None and not lasting,
             invoiced=self.facts.total,
         )
 

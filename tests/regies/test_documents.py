@@ -18,7 +18,7 @@ from sevres_familles.domain.money import Money
 from sevres_familles.regies.documents import invoice_data, invoice_pdf, qr_code
 from sevres_familles.web.documents import picture, typeset
 from sevres_familles.web.town import InvoiceTerms, Means
-from tests.conftest import Stored
+from tests.conftest import NOW, Stored
 from tests.factories import CODE, DUPOND, facts, store_family, store_invoice
 from tests.identity.helpers import give_password, sign_in
 from tests.web.test_documents import elements, marked, opened, shown, spoken, words
@@ -54,7 +54,8 @@ def data_of(request: Request, stored: Stored, invoiced: InvoiceFacts | None = No
         request.context = portal
         family = store_family(portal, record=options.pop("record", DUPOND))
         password = options.pop("password", PASSWORD)
-        return invoice_data(request, store_invoice(family, invoiced, **options), password)
+        invoice = store_invoice(family, invoiced, **options)
+        return invoice_data(request, invoice, invoice.status(request.today), password)
 
 
 def sheet(data: Any, ppi: float = 127) -> Image.Image:
@@ -362,6 +363,19 @@ def test_a_family_sees_a_picture_of_its_invoice(family_browser: TestApp) -> None
     assert answer.content_type == "image/png"
     assert answer.headers["Cache-Control"] == "no-store"
     assert Image.open(io.BytesIO(answer.body)).height > 1_000
+
+
+def test_while_a_payment_is_under_way_the_document_on_line_warns_of_a_second_one(
+    family_browser: TestApp, stored: Stored
+) -> None:
+    with stored() as portal:
+        invoice = portal["familles"][CODE]["comptes"]["scolaire"].invoices["2026-9161"]
+        invoice.open_payment, invoice.open_since = "P-7KQ4M2XDN", NOW
+
+    text = words(opened(family_browser.get(f"{ADDRESS}/facture.pdf").body))
+
+    assert "Ne payez pas une seconde fois." in text
+    assert "Coupon" not in text
 
 
 @pytest.mark.parametrize("name", ["facture.pdf", "facture.png"])

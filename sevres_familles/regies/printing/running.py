@@ -15,6 +15,7 @@ from pyramid.request import Request
 from transaction import TransactionManager
 
 from sevres_familles.domain.french import fold, local, short_date
+from sevres_familles.domain.invoice import InvoiceStatus
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.references import random_printed_password
 from sevres_familles.identity.services import wants_printed_password
@@ -177,15 +178,15 @@ class _Job:
             secret = password
             for _, name in invoices:
                 invoice = find_invoice(self.portal, self.asked.regie, code, name)
-                self._count(invoice)
+                status = invoice.status(self.request.today, lasting=True)
+                self._count(invoice, status)
                 place = next(places)
-                yield Letter(_file_name(place, name), invoice_data(self.request, invoice, password), secret)
+                yield Letter(_file_name(place, name), invoice_data(self.request, invoice, status, password), secret)
                 secret = ""
                 if place % BOUND == 0:
                     let_go(self.portal)
 
-    def _count(self, invoice: Invoice) -> None:
-        status = invoice.status(self.request.today)
+    def _count(self, invoice: Invoice, status: InvoiceStatus) -> None:
         if status.payable:
             self.cents += status.due.cents
             self.late += invoice.facts.due_on < self.request.today

@@ -175,6 +175,21 @@ def test_letters_are_pdf_ua_1_and_the_printers_file_has_no_tags(ask: Ask, stored
     assert [f"CANTINES-{number}-1000{number}" in shown(pdf.pages[number]) for number in range(3)] == [True] * 3
 
 
+def test_a_letter_asks_for_what_is_owed_even_while_a_payment_is_under_way(ask: Ask, stored: Stored) -> None:
+    with stored() as portal:
+        store_invoice(store_family(portal)).open_payment = "P-7KQ4M2XDN"
+
+    printed = print_lot(ask(), CANTINES)
+
+    text = words(opened(files_of(printed.folder)[0].read_bytes()))
+    assert "En votre aimable règlement avant le 30/11/2026" in text
+    assert "Comment payer" in text
+    assert "Vous pouvez payer en ligne" in text
+    assert "Coupon" in text
+    assert "Ne payez pas" not in text
+    assert printed.counts.cents == 6000
+
+
 def test_printers_files_hold_so_many_letters_and_no_more(
     ask: Ask, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
