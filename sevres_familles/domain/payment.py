@@ -222,23 +222,23 @@ def entry_kind_of(evidence: Evidence) -> EntryKind | None:
 
 
 def money_facts(evidence: Iterable[Evidence]) -> frozenset[MoneyFact]:
-    """Tell what money moved, from all the evidence of a payment, in whatever order it came.
+    """Tell what money moved, from all the evidence of a payment, the oldest first.
 
-    Money given back counts only once money was taken: a void, of the same bank transaction; a refund or a chargeback,
-    of any.  A transaction told with two amounts counts for the smaller; the difference is an alert (`disagreements`).
+    Money given back counts only once money was taken: a void, of the same bank transaction and for all that it took; a
+    refund or a chargeback, of any.  What is told with two amounts counts for the first, which is booked by then.
     """
-    known = tuple(evidence)
-    taken: dict[str, Money] = {}
-    for each in known:
-        if each.kind in _TAKEN:
-            taken[each.transaction] = min(taken.get(each.transaction, each.amount), each.amount)
-    facts = {MoneyFact(EntryKind.PAYMENT, transaction, amount) for transaction, amount in taken.items()}
-    for each in known:
-        kind = _GIVEN_BACK.get(each.kind)
-        if kind is EntryKind.VOID and each.transaction in taken:
-            facts.add(MoneyFact(kind, each.transaction, taken[each.transaction]))
-        elif kind in (EntryKind.REFUND, EntryKind.CHARGEBACK) and taken:
-            facts.add(MoneyFact(kind, each.transaction, each.amount))
+    told: dict[tuple[EntryKind, str], Money] = {}
+    for each in evidence:
+        kind = entry_kind_of(each)
+        if kind is not None:
+            told.setdefault((kind, each.transaction), each.amount)
+    taken = {transaction: amount for (kind, transaction), amount in told.items() if kind is EntryKind.PAYMENT}
+    facts = set()
+    for (kind, transaction), amount in told.items():
+        if kind is not EntryKind.VOID and taken:
+            facts.add(MoneyFact(kind, transaction, amount))
+        elif transaction in taken:
+            facts.add(MoneyFact(kind, transaction, taken[transaction]))
     return frozenset(facts)
 
 

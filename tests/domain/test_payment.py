@@ -111,6 +111,22 @@ def test_a_void_counts_for_its_own_transaction_alone():
     assert facts == {MoneyFact(EntryKind.PAYMENT, "u1", Money(6000))}
 
 
+def test_what_is_told_with_two_amounts_counts_for_the_first_and_a_void_gives_it_back():
+    told = [evidence(K.AUTHORISED, 6000), evidence(K.CAPTURED, 5000), evidence(K.VOIDED, 5000)]
+
+    assert money_facts(told) == {
+        MoneyFact(EntryKind.PAYMENT, "u1", Money(6000)),
+        MoneyFact(EntryKind.VOID, "u1", Money(6000)),
+    }
+
+
+@pytest.mark.parametrize("kind", [K.CREDIT, K.CHARGEBACK])
+def test_what_is_given_back_is_one_fact_though_told_with_two_amounts(kind):
+    told = [evidence(kind, 2000, transaction="u2"), evidence(kind, 2500, transaction="u2"), evidence(K.AUTHORISED)]
+
+    assert net(money_facts(told)) == Money(4000)
+
+
 def test_authorised_then_captured_is_one_payment():
     assert net(money_facts([evidence(K.AUTHORISED), evidence(K.CAPTURED)])) == Money(6000)
 

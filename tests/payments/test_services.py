@@ -252,6 +252,25 @@ class TestMoney:
         assert payment.held == {"2026-9161": Money(6000)}
         assert any("deux montants" in alert.text for alert in verify_portal(portal).alerts)
 
+    def test_a_void_after_two_amounts_reverses_what_was_booked(self, portal, registry):
+        payment = opened(portal, registry)
+
+        tell(portal, registry, payment, evidence(K.AUTHORISED), evidence(K.CAPTURED, 5000), evidence(K.VOIDED, 5000))
+
+        assert payment.held == {"2026-9161": ZERO}
+        assert balance(account(portal).entries(), LedgerAccount.BANK) == ZERO
+        assert invoice(portal).status(TODAY).state is InvoiceState.DUE
+        assert faults(portal) == ()
+
+    def test_a_refund_told_too_early_with_two_amounts_is_booked_once(self, portal, registry):
+        payment = opened(portal, registry)
+        early = [evidence(K.CREDIT, cents, transaction="u2") for cents in (2000, 2500)]
+
+        tell(portal, registry, payment, *early, evidence(K.AUTHORISED))
+
+        assert invoice(portal).left() == Money(2000)
+        assert faults(portal) == ()
+
     def test_pending_keeps_the_shield(self, portal, registry):
         payment = opened(portal, registry)
 

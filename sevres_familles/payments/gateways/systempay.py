@@ -274,8 +274,12 @@ def _is_complete(fields: Mapping[str, str]) -> bool:
     return (
         all(fields.get(name) for name in _REQUIRED)
         and _KNOWN_FIELDS.issuperset(fields)
-        and fields["vads_currency"] == EURO
-        and re.fullmatch(r"[1-9]\d{0,11}", fields["vads_amount"], re.ASCII) is not None
+        and {fields["vads_currency"], fields.get("vads_effective_currency") or EURO} == {EURO}
+        and all(
+            re.fullmatch(r"[1-9]\d{0,11}", amount, re.ASCII)
+            for amount in (fields["vads_amount"], fields.get("vads_effective_amount"))
+            if amount
+        )
     )
 
 
