@@ -34,6 +34,7 @@ STORED = {
     "sevres_familles.domain.payment:MoneyFact",
     "sevres_familles.domain.payment:PaymentState",
     "sevres_familles.domain.payment:Share",
+    "sevres_familles.domain.references:ReceiptNumber",
     "sevres_familles.families.resources:DeliveryChoice",
     "sevres_familles.families.resources:Families",
     "sevres_familles.families.resources:Family",
@@ -75,6 +76,7 @@ STORED = {
     "sevres_familles.regies.printing.resources:Printing",
     "sevres_familles.regies.resources:FamilyAccount",
     "sevres_familles.regies.resources:FamilyAccounts",
+    "sevres_familles.regies.resources:ReceiptGap",
     "sevres_familles.regies.resources:Regie",
     "sevres_familles.regies.resources:Regies",
     "sevres_familles.web.root:Portal",
@@ -134,6 +136,7 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
         portal.stores["imports"].finish(report)
         portal.stores["imports"].touch(1, ["26719"])
         portal["regies"]["scolaire"].next_receipt_number(date(2027, 1, 1).year)
+        portal["regies"]["scolaire"].leave_out_receipts(2027, 9, at=NOW, by="root", why="restauration")
         _store_journal(portal)
         run = PrintRun("scolaire", "CANTINES", issued_on=NOW.date(), made_at=NOW)
         portal.stores["printing"].add("2026-11-23-1", run)

@@ -4,7 +4,9 @@ The alphabet has 31 characters, without 0 O 1 I L.  31 is prime, so a sum weight
 single wrong character and every exchange of two neighbours, up to 30 characters.
 """
 
+import re
 import secrets
+from typing import NamedTuple
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
@@ -14,6 +16,30 @@ PASSWORD_LENGTH = 16
 #: A payment's reference: ``P-``, 8 random characters (39 bits) and a check character.
 PAYMENT_PREFIX = "P-"
 PAYMENT_LENGTH = 9
+#: The number of a receipt.
+_RECEIPT = re.compile(r"([0-9]{4})-(.+)-([0-9]{6,})")
+
+
+class ReceiptNumber(NamedTuple):
+    """The number of a receipt, by year and régie: ``2026-SCO-000001``."""
+
+    year: int
+    code: str
+    place: int
+
+    def __str__(self) -> str:
+        return f"{self.year}-{self.code}-{self.place:06d}"
+
+    @classmethod
+    def read(cls, text: str) -> "ReceiptNumber":
+        """Read one as it is written.
+
+        :raises ValueError: when it is none.
+        """
+        match = _RECEIPT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text} is no number of a receipt")
+        return cls(int(match[1]), match[2], int(match[3]))
 
 
 def check_character(body: str) -> str:

@@ -12,15 +12,17 @@ from sevres_familles.domain import french
 from sevres_familles.domain.ledger import BrokenChain, Entry, EntryKind, LedgerAccount, balance, check_chain
 from sevres_familles.domain.money import ZERO, Money, total
 from sevres_familles.domain.payment import PaymentState, net
+from sevres_familles.domain.references import ReceiptNumber
 from sevres_familles.payments.records import Alert, Unclassified
 from sevres_familles.payments.resources import Payment, Payments, bank_order_key
 from sevres_familles.payments.suspense import suspense_faults
 from sevres_familles.regies.exchange.resources import lot_of
-from sevres_familles.regies.resources import FamilyAccount, Invoice, accounts_of
+from sevres_familles.regies.resources import FamilyAccount, Invoice, ReceiptGap, accounts_of
 from sevres_familles.web.root import Portal
 from sevres_familles.web.sealing import DamagedRecord
 from sevres_familles.web.soundness import storage_faults
 
+_NOT_FOUND = ("reçu introuvable", "reçus introuvables")
 #: How many families or payments are looked at before memory is given back.
 _BATCH = 500
 
@@ -34,14 +36,17 @@ class Findings(NamedTuple):
     faults: tuple[str, ...]
     alerts: tuple[Alert, ...]
     unclassified: tuple[Unclassified, ...]
+    gaps: tuple[ReceiptGap, ...]
 
 
 def verify_portal(portal: Portal) -> Findings:
     """Verify the whole portal: its books, and the records that they are stored in."""
     count: Counter[str] = Counter()
     faults = list(storage_faults(portal._p_jar))
+    gaps: tuple[ReceiptGap, ...] = ()
     try:
         faults += _book_faults(portal, count)
+        gaps = tuple(gap for regie in portal["regies"].values() for gap in regie.receipt_gaps)
     except DamagedRecord as damage:
         faults.append(f"la lecture s’est arrêtée là ({damage})")
     return Findings(
@@ -51,6 +56,7 @@ def verify_portal(portal: Portal) -> Findings:
         tuple(faults),
         tuple(portal.stores["alerts"].values()),
         tuple(portal.stores["unclassified"].values()),
+        gaps,
     )
 
 
@@ -205,12 +211,25 @@ def _booked(payment: Payment) -> Money:
 
 
 def _receipt_faults(portal: Portal) -> Iterator[str]:
-    """Verify that receipts are numbered without a gap, by régie and year."""
-    seen: Counter[tuple[str, int]] = Counter()
+    """Verify that each number of a receipt was given once, by régie and year, and those that were left out never."""
+    regies = list(portal["regies"].values())
+    given = {(regie.__name__, year): bytearray(last + 1) for regie in regies for year, last in regie.receipts.items()}
+    for regie in regies:
+        for first, last, *_ in regie.receipt_gaps:
+            left_out = slice(first.place, last.place + 1)
+            given[regie.__name__, first.year][left_out] = b"\1" * (last.place + 1 - first.place)
     for payment in _in_batches(portal, portal["paiements"].values()):
         for receipt in payment.receipts:
-            seen[payment.account.regie.__name__, int(receipt.number.split("-")[0])] += 1
-    for regie in portal["regies"].values():
-        for year, last in regie.receipts.items():
-            if seen[regie.__name__, year] + regie.purged_receipts.get(year, 0) != last:
-                yield f"{regie.title} : {seen[regie.__name__, year]} reçus trouvés, {last} numérotés en {year}"
+            number = ReceiptNumber.read(receipt.number)
+            numbers = given.get((payment.account.regie.__name__, number.year), bytearray())
+            if number.place >= len(numbers):
+                yield f"reçu {number} : au-delà du dernier numéro"
+            elif numbers[number.place]:
+                yield f"reçu {number} : numéro donné deux fois, ou laissé de côté"
+            else:
+                numbers[number.place] = 1
+    for regie in regies:
+        for year in regie.receipts:
+            missing, purged = given[regie.__name__, year].count(0, 1), regie.purged_receipts.get(year, 0)
+            if missing != purged:
+                yield f"{regie.title} : {french.plural(missing, *_NOT_FOUND)} en {year}, pour {purged} purgés"

@@ -19,6 +19,7 @@ from sevres_familles.domain import french
 from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.ledger import Entry
 from sevres_familles.domain.money import ZERO
+from sevres_familles.domain.references import ReceiptNumber
 from sevres_familles.families.resources import Family
 from sevres_familles.identity.retention import drop_outdated, forget_credentials
 from sevres_familles.payments.resources import Payment, Payments
@@ -178,7 +179,7 @@ def _forget_payments(payments: Payments, closed: Closed, counts: Counter[str]) -
     for reference in sorted(closed.payments):
         payment: Payment = payments[reference]
         for receipt in payment.receipts:
-            payment.account.regie.purge_receipt(int(receipt.number.partition("-")[0]))
+            payment.account.regie.purge_receipt(ReceiptNumber.read(receipt.number).year)
         payments.forget(payment)
         counts["payments"] += 1
 

@@ -83,7 +83,11 @@ STATES = {
 def verify() -> None:
     """Verify books and database, and answer in one line (``sevres-verify INI``); its status is 1 on a fault."""
     options = parser(verify.__doc__)
-    options.add_argument("--details", action="store_true", help="nomme chaque anomalie, alerte et recette à classer")
+    options.add_argument(
+        "--details",
+        action="store_true",
+        help="nomme chaque anomalie, alerte, recette à classer et numéro de reçu laissé de côté",
+    )
     arguments = options.parse_args()
     try:
         findings = _findings(arguments.ini)
@@ -144,6 +148,11 @@ def report(findings: Findings) -> list[str]:
         f"Recette à classer du {french.moment_text(each.at)} : {each.amount}, {_whose(each)}, "
         f"paiement {each.reference}, opération {each.transaction}"
         for each in findings.unclassified
+    ]
+    lines += [
+        f"Numéros de reçu laissés de côté le {french.moment_text(each.at)} par {each.by} ({each.why}) : "
+        f"de {each.first} à {each.last}"
+        for each in findings.gaps
     ]
     verdict = french.plural(len(findings.faults), "anomalie") if findings.faults else "aucune anomalie"
     lines.append(

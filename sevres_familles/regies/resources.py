@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sevres_familles.domain import ledger
 from sevres_familles.domain.invoice import (
@@ -20,6 +20,7 @@ from sevres_familles.domain.invoice import (
     unpack_figures,
 )
 from sevres_familles.domain.money import ZERO, Money, total
+from sevres_familles.domain.references import ReceiptNumber
 from sevres_familles.families.resources import Family, Lots, Staged
 from sevres_familles.web.container import Container, Node, Part
 from sevres_familles.web.security import DENY_ALL
@@ -32,13 +33,28 @@ class Regies(Container):
     __acl__ = (DENY_ALL,)
 
 
+class ReceiptGap(NamedTuple):
+    """Numbers of receipts that no book has, from the first to the last, and that are given to nobody any more.
+
+    They may stand on receipts of a database that is lost (decision 10).  ``by`` is who said so, ``why`` a few words.
+    """
+
+    first: ReceiptNumber
+    last: ReceiptNumber
+    at: datetime
+    by: str
+    why: str
+
+
 class Regie(Node):
     """A régie: what it cashes, whom to ask, by which gateway, and the numbers of its receipts.
 
+    ``receipts`` is the last number of each year, ``receipt_gaps`` are those that were left out below it;
     ``purged_receipts`` counts by year those whose time is over.
     """
 
     purged_receipts: Mapping[int, int] = MappingProxyType({})
+    receipt_gaps: tuple[ReceiptGap, ...] = ()
 
     def __init__(self, description: RegieDescription) -> None:
         self.description = description
@@ -56,7 +72,18 @@ class Regie(Node):
         """
         count = self.receipts.get(year, 0) + 1
         self.receipts = {**self.receipts, year: count}
-        return f"{year}-{self.description.code}-{count:06d}"
+        return str(self._receipt_number(year, count))
+
+    def leave_out_receipts(self, year: int, last: int, *, at: datetime, by: str, why: str) -> None:
+        """Give no number of a year up to a last one any more, and keep who said so."""
+        given = self.receipts.get(year, 0)
+        if last > given:
+            first_left, last_left = self._receipt_number(year, given + 1), self._receipt_number(year, last)
+            self.receipt_gaps = (*self.receipt_gaps, ReceiptGap(first_left, last_left, at, by, why))
+            self.receipts = {**self.receipts, year: last}
+
+    def _receipt_number(self, year: int, count: int) -> ReceiptNumber:
+        return ReceiptNumber(year, self.description.code, count)
 
     def purge_receipt(self, year: int) -> None:
         """Note that a receipt of a year is kept no longer."""
