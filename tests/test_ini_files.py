@@ -3,6 +3,7 @@
 import re
 import shutil
 import stat
+import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "sevres_familles" / "demo"
 INI_FILES = ("development.ini", "production.ini")
 SECRET = "0123456789abcdef" * 4
-#: What stands in capitals in production.ini, and what a town writes there.
+#: What stands in capitals in production.ini and deploy/ville.toml, and what a town writes there.
 CAPITALS = {
     "FAMILLES.VILLE.EXAMPLE": "familles.ville.example",
     "VILLE.EXAMPLE": "ville.example",
     "= A_REMPLIR": "= 87654321",
+    "A_REMPLIR": "Valombre",
 }
 
 
@@ -33,17 +35,23 @@ def _no_environment(monkeypatch):
     monkeypatch.delenv("PORT", raising=False)
 
 
+def filled_in(name: str) -> str:
+    """Give a file of the repository as a town fills it in."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for capitals, words in CAPITALS.items():
+        text = text.replace(capitals, words)
+    return text
+
+
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
     """production.ini as a town fills it in, in a folder with its town file and its secrets."""
-    text = (ROOT / "production.ini").read_text(encoding="utf-8")
-    for capitals, words in CAPITALS.items():
-        text = text.replace(capitals, words)
+    text = filled_in("production.ini")
     text = text.replace("/etc/espace-familles", str(tmp_path)).replace(
         "/var/lib/espace-familles", str(tmp_path / "var")
     )
     shutil.copytree(DEMO / "theme", tmp_path / "theme")
-    shutil.copy(DEMO / "ville.toml", tmp_path)
+    (tmp_path / "ville.toml").write_text(filled_in("deploy/ville.toml"), encoding="utf-8")
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o700)
     for name in (*OWN_SECRETS, "bank.key", "bank-rest.password"):
@@ -198,11 +206,88 @@ class TestProduction:
         with pytest.raises(WrongSettings, match="town_file"):
             read_settings({**settings_of(filled), "sevres.town_file": str(DEMO / "ville.toml")}, {})
 
-    def test_refuses_the_demonstration_by_a_way_round(self, filled):
-        way_round = DEMO.parent / "web" / ".." / "demo" / "ville.toml"
+
+class TestTown:
+    """Production tells families to write and call to their own town, and to nobody else."""
+
+    @staticmethod
+    def refused(filled: Path, text: str) -> set[str]:
+        """Write a town file, and give the keys that are refused in it; none when production starts."""
+        (filled.parent / "ville.toml").write_text(text, encoding="utf-8")
+        try:
+            read_settings(settings_of(filled), {})
+        except WrongSettings as error:
+            return set(re.findall(r"sevres.town_file: ([\w.]+) is still to be filled in", str(error))) or {str(error)}
+        return set()
+
+    def test_is_told_all_that_is_left_in_capitals(self, filled):
+        refused = self.refused(filled, (ROOT / "deploy" / "ville.toml").read_text(encoding="utf-8"))
+
+        assert {"town.name", "town.site", "town.contact.phones", "town.host.service", "invoices.appeal"} < refused
+        assert {"regie.name", "regie.contact.address", "regie.invoices.send_to"} < refused
+
+    def test_has_every_key_that_the_demonstration_has(self):
+        assert keys_of(ROOT / "deploy" / "ville.toml") == keys_of(DEMO / "ville.toml")
+
+    def test_copied_from_the_demonstration_is_refused(self, filled):
+        refused = self.refused(filled, (DEMO / "ville.toml").read_text(encoding="utf-8"))
+
+        assert {"town.security_contact", "town.host.service"} <= refused
+
+    @pytest.mark.parametrize(
+        ("key", "line"),
+        [
+            ("town.name", 'name = "Sèvres"'),
+            ("town.site", 'site = "https://www.sevres.fr/"'),
+            ("town.security_contact", 'security_contact = "mailto:securite@ville-sevres.example"'),
+            ("town.contact.address", 'address = ["54 Grande Rue", "92310 Sèvres"]'),
+            ("town.contact.phones", 'phones = ["09 99 99 99 10", "01 41 14 11 29"]'),
+            ("town.host.service", 'service = "Site de démonstration, sans hébergeur"'),
+            ("regie.invoices.send_to", 'send_to = ["Mairie de Sèvres"]'),
+        ],
+    )
+    def test_with_one_line_of_the_demonstration_left_is_refused(self, filled, key, line):
+        table, name = key.rpartition(".")[::2]
+        table, name = f"[{table}]", f"{name} = "
+        before, opening, after = filled_in("deploy/ville.toml").partition(table)
+        lines = after.split("\n")
+        place = next(number for number, each in enumerate(lines) if each.startswith(name))
+        lines[place] = line
+
+        assert self.refused(filled, before + opening + "\n".join(lines)) == {key}
+
+    def test_that_the_demonstration_is_drawn_from_may_say_its_own_name_and_address(self, filled):
+        text = (DEMO / "ville.toml").read_text(encoding="utf-8")
+        text = text.replace("securite@ville-sevres.example", "securite@sevres.fr")
+
+        assert self.refused(filled, text) == {"town.host.service"}
+        assert self.refused(filled, text.replace("Site de démonstration, sans hébergeur", "La ville")) == set()
+
+    @pytest.mark.parametrize("text", ["[town", "[town]\nname = 'Valombre'\n"])
+    def test_that_cannot_be_read_is_told_with_all_the_rest(self, filled, text):
+        (refused,) = self.refused(filled, text)
+
+        assert "sevres.town_file: ville.toml" in refused
+
+    def test_that_is_not_there_is_told_too(self, filled):
+        (filled.parent / "ville.toml").unlink()
 
         with pytest.raises(WrongSettings, match="town_file"):
-            read_settings({**settings_of(filled), "sevres.town_file": str(way_round)}, {})
+            read_settings(settings_of(filled), {})
+
+
+def keys_of(path: Path) -> set[str]:
+    """List the keys of a town file."""
+
+    def walk(key: str, value: Any) -> set[str]:
+        match value:
+            case dict():
+                return set().union(*(walk(f"{key}.{name}", each) for name, each in value.items()))
+            case [dict(), *_]:
+                return set().union(*(walk(key, each) for each in value))
+        return {key}
+
+    return walk("", tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 class TestSecrets:

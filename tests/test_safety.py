@@ -79,14 +79,56 @@ class TestProduction:
         with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 700)")):
             read_settings(production, {})
 
-    def test_refuses_a_database_elsewhere_that_is_not_who_it_says(self, production):
-        elsewhere = "postgresql://portail@base.ville.example/portail?passfile=/x"
+    @pytest.mark.parametrize("name", ["backup.key", "pgpass", "smtp.password"])
+    def test_refuses_whatever_others_can_read_among_the_secrets(self, production, filled, name):  # noqa: F811
+        path = filled.parent / "secrets" / name
+        path.touch(mode=0o600)
+        read_settings(production, {})
+        path.chmod(0o640)
 
-        for weak in ("", "&sslmode=require", "&sslmode=prefer"):
+        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 600)")):
+            read_settings(production, {})
+
+    def test_refuses_a_folder_of_secrets_that_others_can_reach(self, production, filled):  # noqa: F811
+        path = filled.parent / "secrets"
+        path.chmod(0o711)
+
+        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 700)")):
+            read_settings(production, {})
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "postgresql://portail@base.ville.example/portail?passfile=/x",
+            "postgresql://portail@/portail?host=base.ville.example",
+            "postgresql://portail@localhost/portail?hostaddr=10.0.0.5",
+            "postgresql://portail@localhost,base.ville.example/portail?passfile=/x",
+            "postgresql://portail@/portail?host=/var/run/postgresql,10.0.0.5",
+            "postgresql://portail@/portail?service=ville",
+        ],
+    )
+    def test_refuses_a_database_elsewhere_that_may_not_be_who_it_says(self, production, address):
+        word = "&" if "?" in address else "?"
+        for weak in ("", "sslmode=require", "sslmode=prefer", "sslmode=verify-ca", "sslmode=verify-full&sslmode=allow"):
             with pytest.raises(WrongSettings, match="sslmode"):
-                read_settings(production | {"sevres.storage": elsewhere + weak}, {})
-        for good in (f"{elsewhere}&sslmode=verify-full", elsewhere.replace("base.ville.example", "localhost")):
-            read_settings(production | {"sevres.storage": good}, {})
+                read_settings(production | {"sevres.storage": f"{address}{word}{weak}"}, {})
+        read_settings(production | {"sevres.storage": f"{address}{word}sslmode=verify-full"}, {})
+
+    @pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR", "PGSERVICE"])
+    def test_refuses_one_that_the_environment_puts_elsewhere(self, production, name):
+        here = production | {"sevres.storage": "postgresql://portail@/portail"}
+
+        read_settings(here, {})
+        with pytest.raises(WrongSettings, match="sslmode"):
+            read_settings(here, {name: "10.0.0.5"})
+
+    @pytest.mark.parametrize("place", ["localhost", "127.0.0.1,[::1]", "", "%2Fvar%2Frun%2Fpostgresql"])
+    def test_believes_a_database_of_this_machine(self, production, place):
+        read_settings(production | {"sevres.storage": f"postgresql://portail@{place}/portail?passfile=/x"}, {})
+
+    def test_refuses_an_address_that_postgresql_would_not_understand(self, production):
+        with pytest.raises(WrongSettings, match="PostgreSQL understands"):
+            read_settings(production | {"sevres.storage": "postgresql://portail@localhost/portail?colour=blue"}, {})
 
     def test_refuses_a_relay_elsewhere_in_the_clear(self, production):
         elsewhere = production | {"sevres.smtp_host": "relais.ville.example"}

@@ -6,15 +6,21 @@ very machine, and the demonstration's data when a setting allows them.
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+import psycopg2
+from psycopg2.extensions import parse_dsn
 from pyramid.path import AssetResolver
+
+from sevres_familles.web.storage import embedded_folder, libpq_address
+from sevres_familles.web.town import WrongTownFile, read_town
 
 if TYPE_CHECKING:
     from sevres_familles.web.settings import Settings
@@ -25,10 +31,15 @@ _DEBUG = (
     *("reload_all", "reload_assets", "reload_resources", "reload_templates"),
 )
 _TOOLBAR = "pyramid_debugtoolbar"
-#: What production.ini leaves to be filled in.
+#: What production.ini and ville.toml leave to be filled in.
 _CAPITALS = re.compile(r"\bVILLE\.EXAMPLE\b|\bA_REMPLIR\b")
-#: PostgreSQL's ways that make sure whom they speak to (requirements S19).
-_VERIFIED = frozenset({"verify-ca", "verify-full"})
+_DEMONSTRATION = "sevres_familles:demo/ville.toml"
+#: Keys of a town file: which town it is, what is made up in the demonstration's, what tells a town from any other.
+_WHO = re.compile(r"town\.(name|title|site)")
+_MADE_UP = re.compile(r"town\.(security_contact|host\.service)")
+_TELLING = re.compile(
+    rf"{_MADE_UP.pattern}|{_WHO.pattern}|town\.(portal_title|publisher)|.+\.(address|phones|send_to|place)"
+)
 
 
 def dangers_of(settings: "Settings", raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -69,9 +80,9 @@ def _common_dangers(settings: "Settings", raw: Mapping[str, Any], environ: Mappi
             yield f"sevres.{name} must be https"
     if settings.smtp_security == "none" and not is_on_loopback(settings.smtp_host):
         yield "sevres.smtp_security must be starttls or smtps: the relay is on another machine"
-    if _is_of_the_demonstration(settings.town_file) and not settings.may_show_demonstration:
-        yield "sevres.town_file must not be that of the demonstration"
+    yield from _town_dangers(settings)
     yield from _open_doors(settings)
+    yield from _database_dangers(settings, environ)
 
 
 def _debugging(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
@@ -88,16 +99,39 @@ def _debugging(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[s
 
 def _open_doors(settings: "Settings") -> Iterator[str]:
     """Find what others could read or write: reading a database runs what is in it, secrets open all (S19, S28)."""
-    folders = [settings.var]
-    address = urlsplit(settings.storage)
-    if address.scheme == "embedded":
-        folders.append(Path(address.netloc + address.path))
-    for path in (*settings.secret_files, *folders):
+    folders = [settings.var, settings.secrets_folder]
+    if settings.storage.startswith("embedded:"):
+        folders.append(embedded_folder(settings.storage))
+    kept = settings.secrets_folder.iterdir() if settings.secrets_folder.is_dir() else ()
+    for path in sorted({*folders, *settings.secret_files, *kept}):
         if path.exists() and S_IMODE(path.stat().st_mode) & 0o077:
             yield f"{path} must be readable by the service alone (chmod {700 if path.is_dir() else 600})"
-    is_elsewhere = address.scheme.startswith("postgres") and address.hostname and not is_on_loopback(address.hostname)
-    if is_elsewhere and not _VERIFIED.intersection(parse_qs(address.query).get("sslmode", ())):
+
+
+def _database_dangers(settings: "Settings", environ: Mapping[str, str]) -> Iterator[str]:
+    """Find a database elsewhere that could be another than it says: only verify-full compares its name (S19)."""
+    if not settings.storage.startswith("postgres"):
+        return
+    try:
+        words = parse_dsn(libpq_address(settings.storage))
+    except psycopg2.ProgrammingError:
+        yield "sevres.storage is no address that PostgreSQL understands"
+        return
+    if words.get("sslmode") != "verify-full" and any(map(_is_elsewhere, _places_of(words, environ))):
         yield "sevres.storage must say sslmode=verify-full: the database is on another machine"
+
+
+def _places_of(words: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
+    """Give every place that libpq may go to for a database: several stand between commas."""
+    for name in ("host", "hostaddr"):
+        yield from (words.get(name) or environ.get(f"PG{name.upper()}", "")).split(",")
+    # Its own file says where a service is.
+    yield words.get("service") or environ.get("PGSERVICE", "")
+
+
+def _is_elsewhere(place: str) -> bool:
+    """Tell whether a place is on another machine: none, and a folder or an abstract name, is a socket of this one."""
+    return not place.startswith(("/", "@")) and place != "" and not is_on_loopback(place)
 
 
 def _dangers_for_money(settings: "Settings") -> Iterator[str]:
@@ -113,6 +147,43 @@ def _dangers_for_money(settings: "Settings") -> Iterator[str]:
             yield f"sevres.{name} must not be the demonstration bank in production"
 
 
-def _is_of_the_demonstration(path: Path) -> bool:
-    demonstration = Path(AssetResolver().resolve("sevres_familles:demo").abspath())
-    return path.resolve().is_relative_to(demonstration.resolve())
+def _town_dangers(settings: "Settings") -> Iterator[str]:
+    """Find what the town file leaves to be filled in, or says of another town: families would write and call there."""
+    path = settings.town_file
+    try:
+        read_town(path)
+    except (WrongTownFile, OSError, UnicodeDecodeError) as error:
+        yield f"sevres.town_file: {error}"
+        return
+    values = set(_values_in(path))
+    left = {value for _, value in values if _CAPITALS.search(value)}
+    if not settings.may_show_demonstration:
+        left |= _words_of_the_demonstration(values)
+    for key, value in values:
+        if value in left:
+            yield f"sevres.town_file: {key} is still to be filled in, « {value} » is no town's own ({path})"
+
+
+def _words_of_the_demonstration(values: set[tuple[str, str]]) -> set[str]:
+    """Give what only the demonstration's town file may say.  The very town that it names says so of itself."""
+    demonstration = set(_values_in(Path(AssetResolver().resolve(_DEMONSTRATION).abspath())))
+    is_that_town = {each for each in demonstration if _WHO.fullmatch(each[0])} <= values
+    telling = _MADE_UP if is_that_town else _TELLING
+    return {value for key, value in demonstration if telling.fullmatch(key)}
+
+
+def _values_in(path: Path) -> Iterator[tuple[str, str]]:
+    """Give every text of a TOML file, and its key."""
+
+    def walk(key: str, value: Any) -> Iterator[tuple[str, str]]:
+        match value:
+            case str():
+                yield key, value
+            case dict():
+                for name, each in value.items():
+                    yield from walk(f"{key}.{name}" if key else name, each)
+            case list():
+                for each in value:
+                    yield from walk(key, each)
+
+    return walk("", tomllib.loads(path.read_text(encoding="utf-8")))
