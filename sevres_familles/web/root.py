@@ -8,6 +8,7 @@ from pyramid.authorization import Allow, Authenticated, Everyone
 from pyramid.config import Configurator
 from pyramid.location import lineage
 from pyramid.request import Request
+from pyramid.traversal import find_root
 from pyramid_zodbconn import get_connection
 
 from sevres_familles.web.container import Container
@@ -55,8 +56,15 @@ def portal_in(zodb_root: Any, registry: Any) -> Portal:
     return portal  # type: ignore[no-any-return]
 
 
-def root_factory(request: Request) -> Portal:
-    """Give traversal its root.  Only reads."""
+def root_factory(request: Request) -> Any:
+    """Give traversal its root: the top of the tree that the portal is seated in, or the portal itself.  Only reads.
+
+    :raises DatabaseNotReady: whoever's page is asked for, when the database is not the one that this code knows.
+    """
+    return find_root(_portal_of_database(request))
+
+
+def _portal_of_database(request: Request) -> Portal:
     return portal_in(get_connection(request).root(), request.registry)
 
 
@@ -65,7 +73,7 @@ def portal_of(request: Request) -> Portal:
     for node in lineage(getattr(request, "context", None)):
         if isinstance(node, Portal):
             return node
-    return root_factory(request)
+    return _portal_of_database(request)
 
 
 def seat_path(request: Request) -> str:
@@ -88,9 +96,9 @@ def public_address(request: Request) -> str:
 
 
 def includeme(config: Configurator) -> None:
-    """Make the portal the root of an application that has none of its own, and add ``request.portal`` and its path.
+    """Make the portal's tree that of the application, and add ``request.portal`` and its path.
 
-    An application that seats it elsewhere sets its own root, and says where by ``route_prefix`` (docs/architecture.md).
+    An application that seats the portal in a tree of its own says where by ``route_prefix`` (docs/architecture.md).
     """
     config.registry.seat = f"{config.route_prefix.strip('/')}/" if config.route_prefix else ""
     config.set_root_factory(root_factory)

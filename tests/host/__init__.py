@@ -14,7 +14,6 @@ def includeme(config: Configurator) -> None:
     config.override_asset("sevres_familles:templates/frame/footer.pt", "tests.host:overrides/footer.pt")
     config.commit()
     config.include("sevres_familles", route_prefix="famille")
-    config.set_root_factory("tests.host.site.site_of")
     config.include("tests.host.site")
 
 

@@ -7,10 +7,9 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config, view_defaults
-from pyramid_zodbconn import get_connection
 
 from sevres_familles.content.services import security_notice
-from sevres_familles.web.root import DatabaseNotReady, Portal
+from sevres_familles.web.root import Portal
 
 SEAT = "famille"
 #: Where the site stands in the database.
@@ -38,17 +37,6 @@ def seat_portal(portal: Portal, registry: object) -> None:
     news.__parent__ = site
     site[SEAT] = portal
     portal.__name__, portal.__parent__ = SEAT, site
-
-
-def site_of(request: Request) -> Site:
-    """Give traversal its root.
-
-    :raises DatabaseNotReady: when ``sevres-init`` was never run.
-    """
-    site = get_connection(request).root().get(NAME)
-    if site is None:
-        raise DatabaseNotReady
-    return site
 
 
 @view_defaults(context=Site, permission="read")

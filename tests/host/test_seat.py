@@ -193,12 +193,47 @@ class TestErrors:
             assert visitor.get(tag["href"]).status_int == 200
 
 
+class TestAnotherDatabase:
+    """No page, of the portal or of the town around it, is served from a database that is not this code's."""
+
+    PATHS = ("/", "/actualites/", "/nulle-part", SEAT, "/famille/connexion", NOWHERE, "/famille/familles/26719/")
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_that_waits_for_a_step_is_served_by_nobody(self, host, visitor, monkeypatch, path):
+        steps = (*host.registry.evolution_steps, lambda portal, registry: None)
+        monkeypatch.setattr(host.registry, "evolution_steps", steps)
+
+        assert visitor.get(path, status=503).headers["Retry-After"]
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_with_a_step_of_a_later_version_is_served_by_nobody(self, host, visitor, monkeypatch, path):
+        monkeypatch.setattr(host.registry, "evolution_steps", host.registry.evolution_steps[:-1])
+
+        visitor.get(path, status=503)
+
+    def test_takes_nothing_from_the_bank_or_a_family(self, host, visitor, monkeypatch):
+        monkeypatch.setattr(host.registry, "evolution_steps", host.registry.evolution_steps[:-1])
+
+        visitor.post("/famille/paiements/notifications/systempay", b"x=1", status=503)
+        visitor.post("/famille/connexion", {"code": rich.CODE, "mdp": PASSWORD}, status=503)
+
+
 class TestAnotherTown:
     def test_its_name_stands_on_its_pages(self, visitor):
         page = visitor.get(SEAT)
 
         assert page.html.title.text == "Accueil - Famille à Valombre"
         assert "Guichet des familles" in page
+
+    def test_its_codes_of_letters_are_typed_on_a_keyboard_that_has_some(self, visitor):
+        field = visitor.get("/famille/connexion").html.find(id="connexion-code")
+
+        assert (field["inputmode"], field["autocapitalize"]) == ("text", "characters")
+
+    def test_the_code_of_a_letter_s_link_is_filled_in_with_its_hyphen(self, visitor):
+        asked = visitor.get("/famille/familles/VAL-0042/comptes/restauration/2026-R-17/")
+
+        assert visitor.get(asked.location).forms["connexion"]["code"].value == "VAL-0042"
 
     def test_what_it_put_in_the_place_of_ours_shows(self, pages):
         footer = pages[SEAT].html.find("footer")
