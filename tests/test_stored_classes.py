@@ -12,7 +12,7 @@ from typing import Any
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import EvidenceKind
 from sevres_familles.payments.gateways.port import JournalKind
-from sevres_familles.payments.journals.resources import Absent, Judged, KeptJournal, Report, Verdict
+from sevres_familles.payments.journals.resources import Absent, Judged, MissingDay, Report, Verdict, keep_journal
 from sevres_familles.payments.suspense import hold
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport
 from sevres_familles.regies.printing.resources import PrintRun
@@ -55,8 +55,10 @@ STORED = {
     "sevres_familles.payments.gateways.port:BankOrder",
     "sevres_familles.payments.gateways.port:JournalKind",
     "sevres_familles.payments.journals.resources:Absent",
+    "sevres_familles.payments.journals.resources:JournalFile",
     "sevres_familles.payments.journals.resources:Judged",
     "sevres_familles.payments.journals.resources:KeptJournal",
+    "sevres_familles.payments.journals.resources:MissingDay",
     "sevres_familles.payments.journals.resources:Report",
     "sevres_familles.payments.journals.resources:Verdict",
     "sevres_familles.payments.records:Alert",
@@ -149,9 +151,13 @@ def fill(stored: Any, registry: Any, browser: Any) -> None:
 
 def _store_journal(portal: Any) -> None:
     judged = (Judged(3, "P-1", Money(6000), Verdict.UNKNOWN),)
-    absent = (Absent("P-2", "u2", NOW),)
-    told = Report("JT.csv", "0" * 64, "systempay", JournalKind.TRANSACTIONS, NOW.date(), NOW, (), judged, absent)
-    portal.stores["journals"][told.sha256] = KeptJournal(b"TITRE", told)
+    absent = (Absent("P-2", "u2", NOW, is_new=True),)
+    missing = (MissingDay(NOW.date(), is_new=True),)
+    told = Report(
+        *("JT.csv", "0" * 64, "systempay", JournalKind.TRANSACTIONS, NOW.date(), NOW),
+        *((), judged, absent, missing),
+    )
+    keep_journal(portal, b"TITRE", told)
     hold(portal, "systempay", "P-1", evidence(EvidenceKind.AUTHORISED, transaction="u-lost"))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from BTrees.OOBTree import OOBTree
+from BTrees.OOBTree import OOBTree, OOTreeSet
 
 from sevres_familles.payments.resources import NotificationDoor, NotificationDoors, Payments
 from sevres_familles.web.root import Portal
@@ -24,8 +24,9 @@ def add_purges(portal: Portal, registry: Any) -> None:
 
 
 def add_journals(portal: Portal, registry: Any) -> None:
-    """Make the store of the banks' journals, by hash, the suspense accounts, and the list of what no journal showed."""
+    """Make the stores of the banks' journals, by hash, and of their days; the suspense accounts; what none showed."""
     portal.stores["journals"] = OOBTree()
+    portal.stores["journal_days"] = OOTreeSet()
     portal.stores["suspense"] = OOBTree()
     portal["paiements"].unmatched = OOBTree()
 

@@ -133,6 +133,49 @@ class TestRows:
         with stored() as portal:
             assert portal["paiements"][payment.reference].is_paid
 
+    def test_an_unclear_message_before_it_does_not_hide_the_money(self, stored, registry, payment, take):
+        """The notification disagreed with itself, in the very words of the journal's row."""
+        clear = evidence(K.AUTHORISED)
+        tell(stored, registry, payment, clear._replace(kind=K.UNCLEAR))
+
+        report = take(journal(row(payment)))
+
+        assert verdicts(report) == {V.LOST_NOTICE: 1}
+        with stored() as portal:
+            assert portal["paiements"][payment.reference].account["2026-9161"].left() == ZERO
+
+    def test_money_given_back_of_a_payment_that_took_none_is_set_aside_each_time(self, stored, payment, take):
+        """It counts once the payment is known; until then nothing may call it booked."""
+        refund = row(payment, uuid="u2", amount=2000, operation="CREDIT", status="CAPTURED")
+
+        reports = [take(journal(refund, day=day)) for day in ("20261123", "20261124")]
+
+        assert [verdicts(report) for report in reports] == [{V.ASIDE: 1}, {V.ASIDE: 1}]
+        with stored() as portal:
+            assert portal["paiements"][payment.reference].posted == frozenset()
+
+    def test_money_that_we_booked_and_the_bank_refused_in_the_end_is_set_aside(self, stored, registry, payment, take):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+
+        report = take(journal(row(payment, status="CAPTURE_FAILED")))
+
+        assert verdicts(report) == {V.ASIDE: 1}
+        with stored() as portal:
+            assert alerts(portal) == ["message « CAPTURE_FAILED » après un paiement accepté"]
+
+    def test_an_odd_row_is_set_aside_with_an_alert_once_and_the_others_are_taken(self, stored, payment, take):
+        content = journal(row(payment), row(order="P-7KQ4M2XDN", uuid="u9", amount=0, operation="VERIFICATION"))
+
+        report = take(content)
+        take(content)
+
+        assert [(each.line, each.verdict) for each in report.told] == [(3, V.LOST_NOTICE), (4, V.ASIDE)]
+        assert report.has_troubles
+        with stored() as portal:
+            (alert,) = portal.stores["alerts"].values()
+            assert alert.reference == "P-7KQ4M2XDN"
+            assert "ligne 4 d’un journal de la banque mise de côté : AMOUNT" in alert.text
+
     def test_another_amount_alerts_and_books_nothing_more(self, stored, registry, payment, take):
         tell(stored, registry, payment, evidence(K.AUTHORISED))
 
@@ -263,7 +306,7 @@ class TestAgain:
 
         with stored() as portal:
             (kept,) = portal.stores["journals"].values()
-            assert kept.content == content
+            assert kept.file.content == content
             assert kept.report == report
             assert kept_reports(portal) == [report]
         assert report.sha256 in "\n".join(report_lines(report))
@@ -340,6 +383,13 @@ class TestLostAttempts:
             assert [e.draft.kind for e in suspense.entries()] == [EntryKind.PAYMENT, EntryKind.CHARGEBACK]
             assert suspense.balance() == ZERO
 
+    def test_words_that_we_do_not_know_make_the_bank_be_asked(self, stored, take, bank):
+        bank.answers[LOST] = (evidence(K.AUTHORISED, transaction="u9"),)
+
+        assert verdicts(take(journal(row(order=LOST, uuid="u9", status="MYSTERY")))) == {V.UNKNOWN: 1}
+        with stored() as portal:
+            assert suspense_of(portal, "systempay").balance() == Money(6000)
+
     def test_a_refusal_of_a_lost_order_is_nothing(self, stored, take, bank):
         assert verdicts(take(journal(row(order=LOST, status="REFUSED")))) == {V.NO_MONEY: 1}
         assert bank.asked == []
@@ -390,10 +440,82 @@ class TestTheOtherWayRound:
         reports = [take(journal(day=day), f"JT_{day}.csv") for day in ("20261123", "20261124", "20261125", "20261126")]
 
         assert [len(report.absent) for report in reports] == [0, 0, 1, 1]
-        assert reports[-1].has_troubles
-        assert "absent de la banque" in "\n".join(report_lines(reports[-1]))
+        assert "absent de la banque\n" in "\n".join(report_lines(reports[2]))
         with stored() as portal:
             assert alerts(portal) == ["accepté chez nous, absent des journaux de la banque"]
+
+    def test_what_was_told_as_absent_is_recalled_and_is_no_new_trouble(self, stored, registry, payment, take):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        reports = [take(journal(day=day)) for day in ("20261123", "20261124", "20261125", "20261126")]
+
+        assert [report.has_troubles for report in reports] == [False, False, True, False]
+        assert "absent de la banque (déjà signalé)" in "\n".join(report_lines(reports[3]))
+
+    def test_after_three_months_it_is_recalled_no_more(self, stored, registry, payment, take):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        for day in ("20261123", "20261124", "20261125"):
+            take(journal(day=day))
+
+        assert take(journal(day="20270222")).absent == ()
+        with stored() as portal:
+            assert not portal["paiements"].unmatched
+
+    def test_a_journal_that_lacks_is_told_instead_of_the_money_of_its_day(self, stored, registry, payment, take):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        reports = [take(journal(day=day)) for day in ("20261122", "20261125", "20261126")]
+
+        assert [report.absent for report in reports] == [(), (), ()]
+        lacking = [[(each.day.day, each.is_new) for each in report.missing] for report in reports]
+        assert lacking == [[], [(23, True), (24, True)], [(23, False), (24, False)]]
+        assert [report.has_troubles for report in reports] == [False, True, False]
+
+    def test_once_it_is_taken_the_money_of_its_day_is_looked_for(self, stored, registry, payment, take):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        for day in ("20261122", "20261124", "20261125"):
+            assert take(journal(day=day)).absent == ()
+
+        report = take(journal(day="20261123"))
+
+        assert report.missing == ()
+        assert [(each.reference, each.is_new) for each in report.absent] == [(payment.reference, True)]
+
+    def test_the_days_of_another_bank_do_not_count(self, stored, registry, payment, take, bank):
+        registry.gateways["autre"] = bank
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        for day in ("20261123", "20261124"):
+            take_journal(registry, "autre", journal(day=day), name="JT.csv")
+
+        report = take(journal(day="20261125"))
+
+        assert (report.absent, report.missing) == ((), ())
+
+    @pytest.mark.parametrize(
+        "shown",
+        [
+            {"status": "CANCELLED"},
+            {"amount": 5000},
+            {"status": "MYSTERY"},
+            {"status": "CAPTURE_FAILED"},
+            {"order": LOST},
+            {"amount": 0},
+        ],
+    )
+    def test_what_a_row_names_in_whatever_way_is_not_absent(self, stored, registry, payment, take, shown):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        reports = [take(journal(row(payment, **shown)))]
+
+        reports += [take(journal(day=day)) for day in ("20261124", "20261125", "20261126")]
+
+        assert [report.absent for report in reports] == [()] * 4
+        with stored() as portal:
+            assert portal["paiements"][payment.reference].reconciled == frozenset()
+
+    @pytest.mark.parametrize("status", ["UNDER_VERIFICATION", "ABANDONED"])
+    def test_a_row_that_shows_no_money_yet_does_not_show_it(self, stored, registry, payment, take, status):
+        tell(stored, registry, payment, evidence(K.AUTHORISED))
+        take(journal(row(payment, status=status)))
+
+        assert [len(take(journal(day=day)).absent) for day in ("20261124", "20261125")] == [0, 1]
 
     def test_what_was_booked_before_the_first_journal_is_not_looked_for(self, stored, registry, payment, take):
         tell(stored, registry, payment, evidence(K.AUTHORISED))
@@ -402,7 +524,7 @@ class TestTheOtherWayRound:
 
     def test_what_shows_late_is_pointed_and_looked_for_no_more(self, stored, registry, payment, take):
         tell(stored, registry, payment, evidence(K.AUTHORISED))
-        for day in ("20261123", "20261126"):
+        for day in ("20261123", "20261124", "20261125", "20261126"):
             take(journal(day=day))
 
         take(journal(row(payment, status="CAPTURED"), day="20261127"))

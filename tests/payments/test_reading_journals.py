@@ -1,4 +1,4 @@
-"""Reading the bank's journals: by the names of ENTETE, whole or not at all, each fault with its line; the command."""
+"""Reading the bank's journals: by the names of ENTETE, whole, each fault and odd row with its line; the command."""
 
 from datetime import date
 from pathlib import Path
@@ -96,16 +96,14 @@ def test_line_ends_of_any_kind_are_read():
         (journal(row()) + b"TRANSACTION;1\r\n", 5, "FIN"),
         (journal(row(), row(uuid="u2")).replace(b"FIN;2", b"FIN;3"), 5, "FIN annonce 3 lignes, il y en a 2"),
         (changed(journal(row()), "20261123", "hier"), 1, "de quel jour"),
+        (changed(journal(row()), ";20261123", ";20261123;20261122"), 1, "un seul"),
+        (journal(row(), day="12011231"), 1, "de quel jour"),
+        (journal(row(), day="20281123"), 1, "de quel jour"),
         (changed(journal(row()), ";TRANSACTION_UUID", ";AUTRE"), 2, "TRANSACTION_UUID"),
         (changed(journal(row()), ";CONTRACT", ";AMOUNT"), 2, "deux fois"),
         (changed(journal(row()), ";3fe2a1", ";3fe2a1;x"), 3, "13 cellules pour 12 colonnes"),
-        (journal(row(amount=0)), 3, "AMOUNT"),
-        (changed(journal(row()), ";6000;6000", ";6000;60,00"), 3, "AMOUNT"),
-        (journal(row(order="P 1")), 3, "ORDER_ID"),
         (journal(row(uuid="u;1")), 3, "cellules"),
-        (journal(row(uuid="u_1")), 3, "TRANSACTION_UUID"),
         (changed(journal(row()), f";{SITE};VISA", ";99999999;VISA"), 3, "autre boutique"),
-        (journal(row() | {"CURRENCY": "840"}, columns=(*COLUMNS, "CURRENCY")), 3, "CURRENCY"),
         (b"TITRE;" + b"x" * 200_000 + b"\r\n", 1, "trop longue"),
     ],
 )
@@ -117,11 +115,53 @@ def test_a_fault_is_told_with_its_line(content, line, words):
 
 
 def test_every_fault_of_a_file_is_told():
-    assert [line for line, _ in faults_of(journal(row(amount=0), row(), row(order="é")))] == [3, 5]
+    elsewhere = row() | {"MERCHANT_ID": "99999999"}
+
+    assert [line for line, _ in faults_of(journal(elsewhere, row(), elsewhere))] == [3, 5]
+
+
+@pytest.mark.parametrize("site", ["12011231", "20261122"])
+def test_the_shop_s_number_is_no_day_though_it_looks_like_one(site):
+    content = journal(row()).replace(SITE.encode(), site.encode())
+
+    assert read_journal(content, site_id=site, at=AT).day == date(2026, 11, 23)
+
+
+def test_a_day_that_is_also_the_shop_s_number_is_found():
+    content = journal(row()).replace(SITE.encode(), b"20261123")
+
+    assert read_journal(content, site_id="20261123", at=AT).day == date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "words"),
+    [
+        (journal(row(amount=0, operation="VERIFICATION")), ("P-7KQ4M2XDN", "u1"), "AMOUNT"),
+        (changed(journal(row()), ";6000;6000", ";6000;60,00"), ("P-7KQ4M2XDN", "u1"), "AMOUNT"),
+        (changed(journal(row()), "P-7KQ4M2XDN", ""), ("", "u1"), "ORDER_ID"),
+        (journal(row(order="P 1")), ("", "u1"), "ORDER_ID"),
+        (journal(row(uuid="u_1")), ("P-7KQ4M2XDN", ""), "TRANSACTION_UUID"),
+        (journal(row() | {"CURRENCY": "840"}, columns=(*COLUMNS, "CURRENCY")), ("P-7KQ4M2XDN", "u1"), "CURRENCY"),
+    ],
+)
+def test_an_odd_row_is_told_by_itself(content, named, words):
+    found = read(content)
+
+    (odd,) = found.odd
+    assert (odd.line, odd.reference, odd.transaction) == (LINE_OF_FIRST_ROW, *named)
+    assert words in odd.text
+    assert found.rows == ()
+
+
+def test_the_rows_beside_an_odd_one_count():
+    found = read(journal(row(), row(uuid="u2", amount=0), row(uuid="u3")))
+
+    assert [each.line for each in found.rows] == [3, 5]
+    assert [each.line for each in found.odd] == [4]
 
 
 def test_a_flood_of_faults_is_counted():
-    told = faults_of(journal(*(row(uuid=f"u{each}", amount=0) for each in range(70))))
+    told = faults_of(journal(*(row(uuid=f"u{each}") | {"MERCHANT_ID": "99999999"} for each in range(70))))
 
     assert len(told) == MOST_FAULTS + 1
     assert told[-1] == (0, "20 autres erreurs")
@@ -172,16 +212,33 @@ class TestCommand:
         assert "ligne 3 : P-7KQ4M2XDN, 60,00\u00a0€, inconnue chez nous, non confirmée par la banque" in said
 
     def test_what_cannot_be_read_is_status_2_and_the_others_are_taken(self, run, tmp_path):
-        bad = self.write(tmp_path, "bad.csv", journal(row(amount=0)))
+        bad = self.write(tmp_path, "bad.csv", journal(row() | {"MERCHANT_ID": "99999999"}))
         good = self.write(tmp_path, "good.csv", journal())
 
         status, said = run(bad, good, str(tmp_path / "none.csv"))
 
         assert status == 2
         assert "bad.csv : illisible, rien n’en est repris." in said
-        assert "ligne 3 : AMOUNT : une somme en centimes est attendue" in said
+        assert "ligne 3 : MERCHANT_ID : ce journal est celui d’une autre boutique" in said
         assert "good.csv : 0 ligne, rien à regarder." in said
         assert "none.csv : illisible (No such file or directory)." in said
+
+    def test_an_odd_row_is_named_with_its_line_and_the_others_are_taken(self, run, tmp_path):
+        status, said = run(self.write(tmp_path, "JT.csv", journal(row(amount=0), row(status="REFUSED"))))
+
+        assert status == 1
+        assert "ligne 3 : P-7KQ4M2XDN, AMOUNT : une somme en centimes est attendue, mise de côté" in said
+        assert "1 ligne : sans mouvement d’argent" in said
+
+    def test_a_day_that_lacks_is_status_1_once_and_named_again(self, run, tmp_path):
+        said = [
+            run(self.write(tmp_path, f"JT_{day}.csv", journal(day=day))) for day in ("20261120", "20261122", "20261123")
+        ]
+
+        assert [status for status, _ in said] == [0, 1, 0]
+        lacking = "21/11/2026 : journal des transactions manquant, à demander à la banque"
+        assert f"{lacking}\n" in said[1][1]
+        assert f"{lacking} (déjà signalé)\n" in said[2][1]
 
     def test_the_journals_that_were_taken_are_listed(self, run, tmp_path):
         run(self.write(tmp_path, "JT.csv", journal(day="20261122")))

@@ -67,12 +67,22 @@ class JournalRow(NamedTuple):
     evidence: Evidence
 
 
+class OddRow(NamedTuple):
+    """A row that stands where it should and shows nothing that we can use: what it names, if it does, and why."""
+
+    line: int
+    reference: str
+    transaction: str
+    text: str
+
+
 class BankJournal(NamedTuple):
     """A journal that could be read whole; ``day`` is the day that it tells of."""
 
     kind: JournalKind
     day: date
     rows: tuple[JournalRow, ...]
+    odd: tuple[OddRow, ...]
 
 
 class JournalFault(NamedTuple):

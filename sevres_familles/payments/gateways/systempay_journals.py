@@ -1,16 +1,18 @@
 """Reading SystemPay's journals: JT (every operation of a day) and JRI (impayés), payments.md §5.
 
 A record is a line, ``;`` parts its cells, the first is its kind: TITRE, ENTETE (the names of the columns), details, FIN
-with the number of details.  Cells are found by the names in ENTETE, never by their position.  A file is taken whole or
-not at all.
+with the number of details.  Cells are found by the names in ENTETE, never by their position.  A file that is cut, bent
+or another shop's is refused whole; a row that shows nothing we can use (the check of a card, an operation keyed in at
+the bank without an order) is odd, and the others count.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
+from sevres_familles.domain import french
 from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import Channel, Evidence, EvidenceKind
 from sevres_familles.payments.gateways.port import (
@@ -18,6 +20,7 @@ from sevres_familles.payments.gateways.port import (
     JournalFault,
     JournalKind,
     JournalRow,
+    OddRow,
     UnreadableJournal,
 )
 from sevres_familles.payments.gateways.systempay_words import DEBIT, EURO, shown_by
@@ -25,6 +28,8 @@ from sevres_familles.payments.gateways.systempay_words import DEBIT, EURO, shown
 BIGGEST = 64 * 1024 * 1024
 #: More faults than this are counted, not told.
 MOST_FAULTS = 50
+#: How far from today the day of a journal may be.  The clock of the demonstration bank runs ahead of ours.
+_FARTHEST = timedelta(days=366)
 
 _TRANSACTION_COLUMNS = frozenset(
     {
@@ -58,19 +63,22 @@ def read_journal(content: bytes, *, site_id: str, at: datetime) -> BankJournal:
     parts = _take_apart(_decode(content))
     faults: list[JournalFault] = []
     kind, names = _recognise(parts.head)
-    day = _day_of(parts.title)
+    day = _day_of(parts.title, site_id, french.local(at).date())
     rows: list[JournalRow] = []
+    odd: list[OddRow] = []
     for record in parts.details:
         if len(record.cells) != len(names):
             faults.append(JournalFault(record.line, f"{len(record.cells)} cellules pour {len(names)} colonnes"))
             continue
         values = dict(zip(names, record.cells, strict=True))
-        wrong = list(_faults_in(values, kind, site_id))
-        faults += [JournalFault(record.line, text) for text in wrong]
-        if not wrong:
+        if values.get("MERCHANT_ID", site_id) != site_id:
+            faults.append(JournalFault(record.line, "MERCHANT_ID : ce journal est celui d’une autre boutique"))
+        elif oddities := ", ".join(_oddities_in(values, kind)):
+            odd.append(OddRow(record.line, *_named_by(values), oddities))
+        else:
             rows.append(JournalRow(record.line, values["ORDER_ID"], _EVIDENCE[kind](values, at)))
     _refuse(faults)
-    return BankJournal(kind, day, tuple(rows))
+    return BankJournal(kind, day, tuple(rows), tuple(odd))
 
 
 def _refuse(faults: Sequence[JournalFault]) -> None:
@@ -128,27 +136,47 @@ def _recognise(head: _Record) -> tuple[JournalKind, Sequence[str]]:
     return JournalKind.TRANSACTIONS, head.cells
 
 
-def _day_of(title: _Record) -> date:
-    """Find the day of a journal in its title: eight digits."""
-    for cell in title.cells:
-        if re.fullmatch(r"\d{8}", cell, re.ASCII):
-            try:
-                return datetime.strptime(cell, "%Y%m%d").replace(tzinfo=UTC).date()
-            except ValueError:
-                continue
-    raise UnreadableJournal((JournalFault(title.line, "TITRE ne dit pas de quel jour est le journal"),))
+def _day_of(title: _Record, site_id: str, today: date) -> date:
+    """Find the day of a journal in its title: the one cell that can be it, the shop's number left aside."""
+    cells = list(title.cells)
+    if site_id in cells:
+        cells.remove(site_id)
+    days = {day for day in map(_day_in, cells) if day is not None and abs(day - today) <= _FARTHEST}
+    if len(days) != 1:
+        text = "TITRE ne dit pas de quel jour est le journal : un seul, à un an près, y est attendu (AAAAMMJJ)"
+        raise UnreadableJournal((JournalFault(title.line, text),))
+    return days.pop()
 
 
-def _faults_in(values: Mapping[str, str], kind: JournalKind, site_id: str) -> Iterator[str]:
+def _day_in(cell: str) -> date | None:
+    if not re.fullmatch(r"\d{8}", cell, re.ASCII):
+        return None
+    try:
+        return datetime.strptime(cell, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
+_ORDER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OPERATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def _named_by(values: Mapping[str, str]) -> tuple[str, str]:
+    """Give the order and the operation that a row names; empty where it does not."""
+    order, operation = values["ORDER_ID"], values["TRANSACTION_UUID"]
+    return order if _ORDER.fullmatch(order) else "", operation if _OPERATION.fullmatch(operation) else ""
+
+
+def _oddities_in(values: Mapping[str, str], kind: JournalKind) -> Iterator[str]:
+    """Tell what keeps a row from showing anything."""
     amount = _AMOUNT[kind]
+    order, operation = _named_by(values)
     if not re.fullmatch(r"\d{1,12}", values[amount], re.ASCII) or not int(values[amount]):
         yield f"{amount} : une somme en centimes est attendue"
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", values["ORDER_ID"]):
+    if not order:
         yield "ORDER_ID : de 1 à 64 lettres, chiffres et tirets sont attendus"
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", values["TRANSACTION_UUID"]):
+    if not operation:
         yield "TRANSACTION_UUID : de 1 à 64 lettres et chiffres sont attendus"
-    if values.get("MERCHANT_ID", site_id) != site_id:
-        yield "MERCHANT_ID : ce journal est celui d’une autre boutique"
     if values.get("CURRENCY", EURO) not in (EURO, "EUR"):
         yield "CURRENCY : seul l’euro est attendu"
 

@@ -7,12 +7,13 @@ of which leaves things right: killed anywhere, the same file is taken again.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import transaction
 
 from sevres_familles.domain.ledger import EntryKind
+from sevres_familles.domain.money import Money
 from sevres_familles.domain.payment import Evidence, EvidenceKind, entry_kind_of
 from sevres_familles.payments.gateways.port import (
     BankJournal,
@@ -20,15 +21,17 @@ from sevres_familles.payments.gateways.port import (
     BankUnreachable,
     JournalKind,
     JournalRow,
+    OddRow,
     PaymentGateway,
 )
 from sevres_familles.payments.journals.resources import (
     Absent,
     Judged,
-    KeptJournal,
+    MissingDay,
     Report,
     Verdict,
-    kept_reports,
+    days_taken,
+    keep_journal,
     sha256_of,
 )
 from sevres_familles.payments.records import raise_alert
@@ -38,15 +41,13 @@ from sevres_familles.payments.suspense import hold, suspense_of
 from sevres_familles.payments.turns import booking_turn
 from sevres_familles.web.root import Portal, portal_in
 
-#: How long the bank may take to show in a journal what we booked.
-PATIENCE = timedelta(days=2)
+#: In how many journals the bank may show what we booked: that of the day, and of the two after it.
+_DAYS_TO_SHOW = 3
+#: How far back days that lack and money that is absent are looked for, and told of again.
+_LOOKED_BACK = timedelta(days=90)
 _ROWS_A_TRANSACTION = 100
 _ATTEMPTS = 10
-_GIVEN_BACK = {
-    EntryKind.REFUND: Verdict.REFUND,
-    EntryKind.VOID: Verdict.VOID,
-    EntryKind.CHARGEBACK: Verdict.CHARGEBACK,
-}
+_GIVEN_BACK = {EntryKind.REFUND: Verdict.REFUND, EntryKind.CHARGEBACK: Verdict.CHARGEBACK}
 
 
 def take_journal(registry: Any, gateway_name: str, content: bytes, *, name: str) -> Report:
@@ -66,7 +67,7 @@ def take_journal(registry: Any, gateway_name: str, content: bytes, *, name: str)
         now = registry.clock.now()
         journal = gateway.read_journal(content, at=now)
         taking = _Taking(registry, manager, connection, gateway_name, gateway, now)
-        judged = tuple(taking.judge(journal.rows))
+        judged = sorted((*taking.judge(journal.rows), *map(_set_aside, journal.odd)))
         return taking.keep(content, name, journal, judged)
     finally:
         connection.close()
@@ -96,29 +97,36 @@ class _Taking:
                 yield Judged(row.line, row.reference, row.evidence.amount, settled)
             self._connection.cacheGC()
 
-    def keep(self, content: bytes, name: str, journal: BankJournal, judged: tuple[Judged, ...]) -> Report:
-        """Keep the file and what came of it, and tell staff, once, of what the bank does not confirm or show."""
+    def keep(self, content: bytes, name: str, journal: BankJournal, judged: Sequence[Judged]) -> Report:
+        """Keep the file and what came of it, and tell staff, once, of what is odd, not confirmed, or not shown."""
         told = tuple(each for each in judged if each.verdict not in (Verdict.POINTED, Verdict.NO_MONEY))
         counts = tuple(Counter(each.verdict for each in judged).items())
 
         def act(portal: Portal) -> Report:
-            absent = self._absent(portal, journal) if journal.kind is JournalKind.TRANSACTIONS else ()
+            for row in journal.odd:
+                portal["paiements"].unmatched.pop(row.transaction, None)
+            missing, absent = self._other_way_round(portal, journal)
             report = Report(
                 *(name, sha256_of(content), self._gateway_name, journal.kind, journal.day, self._now),
-                *(counts, told, absent),
+                *(counts, told, absent, missing),
             )
             if report.sha256 not in portal.stores["journals"]:
-                self._tell_unconfirmed(portal, told)
-            portal.stores["journals"][report.sha256] = KeptJournal(content, report)
+                self._alert(portal, told)
+            keep_journal(portal, content, report)
             return report
 
         report: Report = self._in_transaction(act)
         return report
 
-    def _tell_unconfirmed(self, portal: Portal, told: Sequence[Judged]) -> None:
+    def _alert(self, portal: Portal, told: Sequence[Judged]) -> None:
+        """Alert about the rows that named no payment of ours; `apply` and `hold` alert about the others."""
         for each in told:
+            text = ""
             if each.verdict is Verdict.UNCONFIRMED:
                 text = f"{each.amount} dans un journal de la banque, qu’elle ne confirme pas"
+            elif each.why:
+                text = f"ligne {each.line} d’un journal de la banque mise de côté : {each.why}"
+            if text:
                 raise_alert(portal, None, text, self._now, reference=each.reference)
 
     def _in_transaction(self, act: Any) -> Any:
@@ -132,13 +140,19 @@ class _Taking:
         """Settle the rows that name a payment of ours, or nothing to book; none for the others."""
         verdicts: list[Verdict | None] = []
         for row in rows:
-            payment = portal["paiements"].find(row.reference)
+            payments: Payments = portal["paiements"]
+            payment = payments.find(row.reference)
+            verdict: Verdict | None = None
             if row.line in again:
-                verdicts.append(Verdict.REPEATED)
+                verdict = Verdict.REPEATED
             elif payment is not None:
-                verdicts.append(self._settle(portal, payment, row.evidence))
-            else:
-                verdicts.append(None if entry_kind_of(row.evidence) else Verdict.NO_MONEY)
+                verdict = self._settle(portal, payment, row.evidence)
+            elif entry_kind_of(row.evidence) is None and row.evidence.kind is not EvidenceKind.UNCLEAR:
+                verdict = Verdict.NO_MONEY
+            if verdict is not Verdict.NO_MONEY:
+                # Whatever became of it, the bank did show it: it is not absent.
+                payments.unmatched.pop(row.evidence.transaction, None)
+            verdicts.append(verdict)
         return verdicts
 
     def _settle(self, portal: Portal, payment: Payment, evidence: Evidence) -> Verdict:
@@ -146,11 +160,14 @@ class _Taking:
         kind = entry_kind_of(evidence)
         if kind is None:
             return self._without_money(portal, payment, evidence)
-        booked = {(fact.kind, fact.transaction): fact.amount for fact in payment.posted}
-        before = booked.get((kind, evidence.transaction))
-        if apply(portal, self._registry, payment, evidence) is Outcome.QUARANTINED:
+        before = _booked(payment, kind, evidence.transaction)
+        outcome = apply(portal, self._registry, payment, evidence)
+        if kind is EntryKind.VOID and outcome is not Outcome.QUARANTINED:
+            return Verdict.VOID
+        booked = _booked(payment, kind, evidence.transaction)
+        if outcome is Outcome.QUARANTINED or booked is None:
             return Verdict.ASIDE
-        if kind is not EntryKind.VOID and before not in (None, evidence.amount):
+        if booked != evidence.amount:
             return Verdict.DIFFERENT
         if kind is not EntryKind.PAYMENT:
             return _GIVEN_BACK[kind]
@@ -158,8 +175,12 @@ class _Taking:
         return Verdict.POINTED if before is not None else Verdict.LOST_NOTICE
 
     def _without_money(self, portal: Portal, payment: Payment, evidence: Evidence) -> Verdict:
-        """Apply what may end a payment that has no end, and what we cannot read; a refusal of the past is nothing."""
-        if evidence.kind is EvidenceKind.UNCLEAR:
+        """Apply what may end a payment that has no end, what we cannot read, and that money we booked never came.
+
+        A refusal of the past is nothing.
+        """
+        is_denied = evidence.kind is EvidenceKind.REFUSED and _booked(payment, EntryKind.PAYMENT, evidence.transaction)
+        if evidence.kind is EvidenceKind.UNCLEAR or is_denied:
             apply(portal, self._registry, payment, evidence)
             return Verdict.ASIDE
         if payment.is_open:
@@ -191,25 +212,45 @@ class _Taking:
             (fact.kind, fact.transaction) for fact in held
         }
 
-    def _absent(self, portal: Portal, journal: BankJournal) -> tuple[Absent, ...]:
-        """Find what we booked two days before, that no journal shows; tell staff once."""
+    def _other_way_round(
+        self, portal: Portal, journal: BankJournal
+    ) -> tuple[tuple[MissingDay, ...], tuple[Absent, ...]]:
+        """Find the days that are missing, and what we booked that no journal shows; tell staff of it once."""
+        if journal.kind is not JournalKind.TRANSACTIONS:
+            return (), ()
+        before = days_taken(portal, self._gateway_name)
+        last = max([*before, journal.day])
+        days = sorted(day for day in {*before, journal.day} if day >= last - _LOOKED_BACK)
+        return _missing(days, before), tuple(self._absent(portal, days))
+
+    def _absent(self, portal: Portal, days: Sequence[date]) -> Iterator[Absent]:
+        """Find what we booked on days since when we had every journal, and none shows; forget what is too old."""
         payments: Payments = portal["paiements"]
-        first = _first_day(portal, self._gateway_name, journal.day)
-        until = datetime.combine(journal.day, time.max, UTC) - PATIENCE
-        absent = []
+        taken, oldest = frozenset(days), days[-1] - _LOOKED_BACK
         for operation, each in list(payments.unmatched.items()):
-            if first <= each.at.date() and each.at <= until and self._is_ours(payments, each.reference):
-                absent.append(Absent(each.reference, operation, each.at))
-                if not each.is_told:
-                    payments.unmatched[operation] = each._replace(is_told=True)
-                    payment = payments.find(each.reference)
-                    raise_alert(portal, payment, "accepté chez nous, absent des journaux de la banque", self._now)
-        return tuple(absent)
+            day = each.at.date()
+            if day < oldest:
+                del payments.unmatched[operation]
+                continue
+            is_due = each.is_told or taken.issuperset(day + timedelta(days=number) for number in range(_DAYS_TO_SHOW))
+            if not is_due or not self._is_ours(payments, each.reference):
+                continue
+            yield Absent(each.reference, operation, each.at, is_new=not each.is_told)
+            if not each.is_told:
+                payments.unmatched[operation] = each._replace(is_told=True)
+                payment = payments.find(each.reference)
+                raise_alert(portal, payment, "accepté chez nous, absent des journaux de la banque", self._now)
 
     def _is_ours(self, payments: Payments, reference: str) -> bool:
         """Tell whether a payment went through this gateway."""
         payment = payments.find(reference)
         return payment is not None and payment.account.regie.description.gateway == self._gateway_name
+
+
+def _booked(payment: Payment, kind: EntryKind, transaction: str) -> Money | None:
+    """Find for how much an operation of the bank is in the books."""
+    sums = {(fact.kind, fact.transaction): fact.amount for fact in payment.posted}
+    return sums.get((kind, transaction))
 
 
 def _repeated(rows: Sequence[JournalRow]) -> frozenset[int]:
@@ -223,7 +264,11 @@ def _repeated(rows: Sequence[JournalRow]) -> frozenset[int]:
     return frozenset(again)
 
 
-def _first_day(portal: Portal, gateway: str, day: date) -> date:
-    """Find the first day of which we have a journal of operations: what is older was never compared."""
-    reports = kept_reports(portal)
-    return min([day, *(e.day for e in reports if e.gateway == gateway and e.kind is JournalKind.TRANSACTIONS)])
+def _missing(days: Sequence[date], before: Sequence[date]) -> tuple[MissingDay, ...]:
+    """Find the days that lack between the first and the last; new are those after all that were taken before."""
+    every = {days[0] + timedelta(days=number) for number in range((days[-1] - days[0]).days)}
+    return tuple(MissingDay(day, is_new=day > before[-1]) for day in sorted(every - set(days)))
+
+
+def _set_aside(row: OddRow) -> Judged:
+    return Judged(row.line, row.reference, None, Verdict.ASIDE, row.text)
