@@ -25,8 +25,9 @@ from sevres_familles.demo.town import write_town
 from sevres_familles.domain import french
 from sevres_familles.identity.services import credentials_of
 from tests.journeys.town import BIN, ROOT, Town, running_town
+from tests.ports import free_ports
 from tests.postgres import running_postgres
-from tests.sandbox.running import ask, free_port, wait_until
+from tests.sandbox.running import ask, wait_until
 from tests.sandbox.shop import ACCEPTED, typed
 
 FAMILIES, MINUTES, PAYERS = 10_000, 10.0, 0.2
@@ -90,7 +91,7 @@ def _behind_a_proxy(folder: Path) -> Path:
 @contextmanager
 def _worker(town: Town) -> Iterator[Server]:
     """Run a further worker of a town."""
-    port = free_port()
+    port = free_ports()
     ini = town.folder / f"worker-{port}.ini"
     ini.write_text(
         town.ini.read_text(encoding="utf-8").replace("localhost:{port}\nthreads", f"localhost:{port}\nthreads")

@@ -29,6 +29,7 @@ from webtest import TestApp
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import prepare_database
 from tests.leaks.plugin import pytest_sessionfinish
+from tests.machine import lacking
 from tests.postgres import Postgres, binaries, running_postgres
 
 # The last step of every run: what the tests left is scanned for cards and secrets.
@@ -47,9 +48,13 @@ class StoppedClock:
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
+        self.seconds_wrong = 0.001
 
     def now(self) -> datetime:
         return self.moment
+
+    def error(self) -> float:
+        return self.seconds_wrong
 
     def advance(self, **duration: float) -> None:
         self.moment += timedelta(**duration)
@@ -149,11 +154,11 @@ def browser(app: Router) -> TestApp:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run: ``with postgres.database() as address`` gives an empty database."""
-    if binaries() is None and not os.environ.get("CI"):
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with running_postgres() as server:
+    if binaries() is None:
+        lacking("PostgreSQL", "postgresql")
+    with running_postgres(kept=tmp_path_factory.mktemp("postgresql")) as server:
         yield server
 
 

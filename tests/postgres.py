@@ -10,7 +10,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any
 import psycopg2
 
 USER = "portail"
+#: How many objects of a database are left to scan.
+_KEPT = 20_000
 #: Faster, and no test cuts the power of this one.
 _HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
@@ -38,6 +40,8 @@ class Postgres:
 
     folder: Path
     _bin: Path = field(repr=False)
+    #: Where what its databases held is left for the scan for cards and secrets (`tests.leaks`), if anywhere.
+    _kept: Path | None = None
 
     @property
     def passfile(self) -> Path:
@@ -64,7 +68,16 @@ class Postgres:
         try:
             yield self.address(name)
         finally:
+            if self._kept is not None:
+                self._keep(name, self._kept / f"{name}.rows")
             self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _keep(self, name: str, path: Path) -> None:
+        """Write what the newest objects of a database hold to a file, if there are any."""
+        ((has_objects,),) = self.execute("SELECT to_regclass('object_state') IS NOT NULL", database=name)
+        if has_objects:
+            newest = "SELECT state FROM object_state ORDER BY tid DESC LIMIT %s"
+            write_rows(path, (state for (state,) in self.execute(newest, _KEPT, database=name) if state))
 
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``."""
@@ -73,6 +86,11 @@ class Postgres:
     def restart(self) -> None:
         """Stop at once, as a crash does, and start again."""
         self.control("restart", "-m", "immediate", "-l", str(self.folder / "log"))
+
+
+def write_rows(path: Path, rows: Iterable[bytes]) -> None:
+    """Write what objects of a database hold, one after the other."""
+    path.write_bytes(b"\n".join(map(bytes, rows)))
 
 
 def _run(*command: str | Path, log: Path) -> None:
@@ -89,11 +107,12 @@ def _run(*command: str | Path, log: Path) -> None:
 
 
 @contextmanager
-def running_postgres(*options: str, hasty: bool = True) -> Iterator[Postgres]:
+def running_postgres(*options: str, hasty: bool = True, kept: Path | None = None) -> Iterator[Postgres]:
     """Run a server until the block ends.
 
     :param options: further settings of the server, as ``shared_buffers=64MB``.
     :param hasty: whether its commits may be lost with the machine; never in what is measured.
+    :param kept: where what its databases and its log held is left for the scan for cards and secrets.
     """
     found = binaries()
     assert found, "PostgreSQL is not installed (apt-get install postgresql)"
@@ -101,7 +120,7 @@ def running_postgres(*options: str, hasty: bool = True) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    server = Postgres(folder, found)
+    server = Postgres(folder, found, kept)
     try:
         _make_cluster(server, found)
         settings = ("listen_addresses=", f"unix_socket_directories={folder}", *(_HASTY if hasty else ()), *options)
@@ -111,6 +130,8 @@ def running_postgres(*options: str, hasty: bool = True) -> Iterator[Postgres]:
             yield server
         finally:
             server.control("stop", "-m", "immediate")
+            if kept is not None:
+                shutil.copyfile(folder / "log", kept / "postgresql.log")
     finally:
         shutil.rmtree(folder)
 

@@ -53,7 +53,7 @@ class Browser:
         """
         reference = self.leave(invoice)
         self.pay_at_bank(reference, card)
-        self.ask("GET", f"paiements/{reference}/retour")
+        self.come_back(reference)
         return reference
 
     def leave(self, invoice: str) -> str:
@@ -81,6 +81,10 @@ class Browser:
         opened = requests.post(self.town.bank.form_url, form, allow_redirects=False, timeout=PATIENCE)
         if opened.status_code == requests.codes.see_other:
             requests.post(opened.headers["Location"], typed(card), allow_redirects=False, timeout=PATIENCE)
+
+    def come_back(self, reference: str) -> None:
+        """Come back from the bank."""
+        self.ask("GET", f"paiements/{reference}/retour")
 
     def is_paid(self, reference: str) -> bool:
         """Tell whether the page of a payment thanks for it."""

@@ -21,11 +21,12 @@ from sevres_familles.payments.asking import ask_all
 from sevres_familles.web.scripts import opened, prepare_database
 from sevres_familles.web.settings import make_secrets, read_settings
 from tests.faults.families import Browser
-from tests.faults.killing import Running, calls_of, killed_at, start
+from tests.faults.killing import Running, calls_counted, killed_at, start
 from tests.identity.helpers import PASSWORD, give_password
-from tests.journeys.town import Town, _four_free_ports, text_of, write_ini
+from tests.journeys.town import Town, text_of, write_bank_secrets, write_ini
+from tests.ports import free_ports
 from tests.regies.exchange.making import Folder, family, invoice, line
-from tests.sandbox.running import KEY, REST_PASSWORD, ask, running_bank, running_mailbox, wait_until
+from tests.sandbox.running import ask, running_bank, running_mailbox, wait_until
 
 CODE, EMAIL = "26719", "dupond@courriel.example"
 GRANDE_RUE = {"R1_numéro": "12", "R1_voie": "Grande Rue", "R1_code_postal": "92310", "R1_ville": "SÈVRES"}
@@ -50,9 +51,16 @@ class House:
         self.family = Browser(town, CODE, PASSWORD)
         self._numbers = count(1)
 
+    def command(self, name: str, *arguments: str) -> Running:
+        """Make the process of a command, which waits for the word to go; the portal's log stands with its database."""
+        town = self.town
+        log = (town.folder if name == "pserve" else town.bank.folder) / f"{name}.log"
+        environ = {"PORT": str(town.port), "VAR": str(town.folder / "var")}
+        return start(name, [town.ini, *arguments], environ, log)
+
     def serve(self) -> Running:
         """Start the portal, and wait until it answers."""
-        portal = start(self.town, "pserve")
+        portal = self.command("pserve")
         portal.go()
         wait_until(lambda: self._answers(portal), "the portal answers")
         return portal
@@ -73,11 +81,12 @@ class House:
         """Write exchange files, and give their paths."""
         return list(map(str, Folder(self.town.folder / "files", self.town.registry).files(**sheets)))
 
-    def take_in(self, code: str) -> None:
-        """Import a family that owes an invoice."""
-        number = f"N{code}"
+    def take_in(self, *codes: str, lot: str) -> None:
+        """Import families that owe an invoice each."""
         paths = self.files(
-            familles=[family(code, **GRANDE_RUE)], factures=[invoice(number, code)], lignes=[line(number)]
+            familles=[family(code, **GRANDE_RUE) for code in codes],
+            factures=[invoice(f"N{code}", code, lot=lot) for code in codes],
+            lignes=[line(f"N{code}") for code in codes],
         )
         self.run("sevres-import", *paths)
 
@@ -86,7 +95,7 @@ class House:
 
     def run(self, command: str, *arguments: str, status: int = 0) -> str:
         """Run a command to its end, which is that status, and give what it said."""
-        running = start(self.town, command, *arguments)
+        running = self.command(command, *arguments)
         running.log.write_bytes(b"")
         running.go()
         assert running.wait() == status, running.log.read_text()
@@ -94,7 +103,7 @@ class House:
 
     def run_killed(self, command: str, *arguments: str, number: int) -> bool:
         """Run a command that is killed at a call, unless it ends before, and tell whether it was."""
-        running = start(self.town, command, *arguments)
+        running = self.command(command, *arguments)
         with killed_at(running, number):
             running.go()
             wait_until(lambda: not running.is_alive, f"{command} ends")
@@ -104,11 +113,11 @@ class House:
 
     def measure(self, command: str, *arguments: str) -> int:
         """Run a command to its end, and tell how many calls it makes."""
-        running = start(self.town, command, *arguments)
-        counting = calls_of(running)
-        running.go()
-        assert running.wait() == 0, running.log.read_text()
-        return counting.stop()
+        running = self.command(command, *arguments)
+        with calls_counted(running) as counted:
+            running.go()
+            assert running.wait() == 0, running.log.read_text()
+        return counted.most
 
     def deliver_later(self) -> None:
         """Send what is due once the claims of a worker that died are over."""
@@ -157,17 +166,13 @@ def town_of_one_family(folder: Path, *, invoices: int, houses: Path | None = Non
     """
     numbers = [str(number) for number in range(1, invoices + 1)]
     houses = houses or folder
-    port = _four_free_ports()
+    port = free_ports(4)
     with (
         running_mailbox(houses / "mailbox", port=port + 2, smtp_port=port + 3) as mailbox,
         running_bank(houses / "bank", port=port + 1, smtp=mailbox.smtp) as bank,
         pytest.MonkeyPatch.context() as patch,
     ):
-        secrets = folder / "var" / "secrets"
-        secrets.mkdir(mode=0o700, parents=True)
-        for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
-            (secrets / name).touch(mode=0o600)
-            (secrets / name).write_text(secret)
+        write_bank_secrets(folder / "var")
         ini = write_ini(
             folder, {"ask_delays": "0.1 0.2 0.5 1 2 4 8", "smtp_timeout": "2", "ask_pause": "0.3", "mail_pause": "0.3"}
         )

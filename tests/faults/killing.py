@@ -1,6 +1,6 @@
 """A process that is killed at a system call: SIGKILL instead of the n-th write, sync or message of one of its threads.
 
-    running = start(town, "sevres-import", "file.csv")
+    running = start("sevres-import", [ini, "file.csv"], environ, log)
     with killed_at(running, 40):               # instead of its fortieth call; it may end before that
         running.go()
         running.wait()
@@ -10,18 +10,18 @@ number in turn is to kill between every two things that can be seen from outside
 (SQLite's among them), had synced, sent to the bank, to browsers, to the mail relay.
 """
 
-import contextlib
 import multiprocessing
 import os
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tests.faults import commands
-from tests.journeys.town import Town
 from tests.sandbox.running import PATIENCE
 
 #: What is seen from outside a process.
@@ -43,9 +43,9 @@ class Running:
         """Let it run."""
         self.gate.send(True)
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for its end, and give its status: negative when it was killed."""
-        self.process.join(PATIENCE)
+        self.process.join(seconds)
         assert self.process.exitcode is not None, self.log.read_text()
         return int(self.process.exitcode)
 
@@ -63,25 +63,47 @@ class Running:
         self.process.join(PATIENCE)
 
 
-def start(town: Town, command: str, *arguments: str) -> Running:
-    """Make the process of a command of a town, with the town's ini; the portal's log stands with its database."""
+def start(command: str, arguments: Sequence[str | Path], environ: Mapping[str, str], log: Path) -> Running:
+    """Make the process of a command, which waits for the word to go."""
     waiting, gate = _forking.Pipe(duplex=False)
-    log = (town.folder if command == "pserve" else town.bank.folder) / f"{command}.log"
-    environ = {"PORT": str(town.port), "VAR": str(town.folder / "var")}
     process = _forking.Process(
-        target=commands.run, args=(command, (str(town.ini), *arguments), environ, log, waiting), daemon=True
+        target=commands.run, args=(command, [*map(str, arguments)], environ, log, waiting), daemon=True
     )
     process.start()
     waiting.close()
     return Running(process, gate, log)
 
 
-@contextlib.contextmanager
+@contextmanager
 def killed_at(running: Running, number: int, calls: str = CALLS) -> Iterator[None]:
     """Kill a process at a call of that number within the block, counted thread by thread from its beginning."""
-    words = ["strace", "-f", "-o", os.devnull, "-p", str(running.process.pid)]
-    words += ["-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={number}"]
-    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    with traced(
+        running, "-o", os.devnull, "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={number}"
+    ):
+        yield
+
+
+class Counted:
+    """How many calls of a process were counted: ``most`` by its busiest thread, known at the end of the block."""
+
+    most = 0
+
+
+@contextmanager
+def calls_counted(running: Running, calls: str = CALLS) -> Iterator[Counted]:
+    """Count the calls of a process within the block."""
+    counted = Counted()
+    with tempfile.TemporaryDirectory() as folder:
+        with traced(running, "-ff", "-o", f"{folder}/thread", "-e", f"trace={calls}"):
+            yield counted
+        counted.most = max(len(log.read_bytes().splitlines()) for log in Path(folder).iterdir())
+
+
+@contextmanager
+def traced(running: Running, *words: str) -> Iterator[None]:
+    """Attach strace to a process and to what it starts, with these arguments, within the block."""
+    command = ["strace", "-f", "-p", str(running.process.pid), *words]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert tracer.stderr is not None
         said = tracer.stderr.readline()
@@ -95,26 +117,3 @@ def killed_at(running: Running, number: int, calls: str = CALLS) -> Iterator[Non
             # It waits for ever, at times, for a thread of what it killed.
             tracer.kill()
             tracer.communicate()
-
-
-def calls_of(running: Running, calls: str = CALLS) -> "Tracing":
-    """Count the calls of a process from now on."""
-    return Tracing(running, calls)
-
-
-class Tracing:
-    """What counts the calls of a process: ``most`` tells how many a thread made, once it is stopped."""
-
-    def __init__(self, running: Running, calls: str) -> None:
-        self._log = running.log.with_suffix(".calls")
-        words = ["strace", "-ff", "-o", str(self._log), "-p", str(running.process.pid), "-e", f"trace={calls}"]
-        self._tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-        assert self._tracer.stderr is not None
-        assert "attached" in self._tracer.stderr.readline()
-
-    def stop(self) -> int:
-        """Stop, and give how many calls the busiest thread made."""
-        self._tracer.terminate()
-        self._tracer.communicate()
-        logs = self._log.parent.glob(f"{self._log.name}.*")
-        return max(len(log.read_text(errors="replace").splitlines()) for log in logs)

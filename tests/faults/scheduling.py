@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import transaction
 
+from tests.sandbox.running import PATIENCE
+
 
 class _Over(BaseException):
     """The run has ended: nobody goes on."""
@@ -53,12 +55,13 @@ class _Actor(threading.Thread):
 
 
 class Turns:
-    """The turns of one run."""
+    """The turns of one run; a slice that lasts longer than the patience ends it."""
 
-    def __init__(self, drawing: random.Random) -> None:
+    def __init__(self, drawing: random.Random, patience: float = PATIENCE) -> None:
         self.is_over = False
         self.slices = 0
         self._drawing = drawing
+        self._patience = patience
         self._actors: list[_Actor] = []
         self._back = _shut()
 
@@ -69,21 +72,31 @@ class Turns:
         actor.start()
 
     def run(self, look: Callable[[], None]) -> None:
-        """Give turns until nobody is left; what an actor or a look raises ends the run."""
+        """Give turns until nobody is left; what an actor or a look raises ends the run.
+
+        :raises TimeoutError: when an actor waits for what one that pauses holds.
+        """
         try:
             while self._actors:
                 actor = self._drawing.choice(self._actors)
                 actor.turn.release()
-                self._back.acquire()
+                if not self._back.acquire(timeout=self._patience):
+                    raise TimeoutError(f"{actor.name} does not give its turn back")
                 self.slices += 1
                 if actor.failure is not None:
                     raise actor.failure
                 look()
         finally:
-            self.is_over = True
-            while self._actors:
-                self._actors[0].turn.release()
-                self._back.acquire()
+            self._end()
+
+    def _end(self) -> None:
+        """Let everybody leave at once: what one waits for may be another's to let go."""
+        self.is_over = True
+        actors = list(self._actors)
+        for actor in actors:
+            actor.turn.release()
+        for actor in actors:
+            actor.join(self._patience)
 
     def pause(self) -> None:
         """Let others have their turn; whoever is no actor goes on."""
@@ -100,7 +113,8 @@ class Turns:
     def leave(self, actor: _Actor) -> None:
         """Note that an actor has ended, and give the turn back."""
         self._actors.remove(actor)
-        self._back.release()
+        if not self.is_over:
+            self._back.release()
 
 
 @contextmanager

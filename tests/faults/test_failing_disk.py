@@ -1,15 +1,15 @@
 """F6: the disk fails to sync: the process ends, the log says so, and nothing that the bank was answered is lost."""
 
-import subprocess
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.client import HTTPException
 
 import pytest
 
 from tests import factories
-from tests.faults.killing import Running
-from tests.faults.workers import Workers, running_workers, start
+from tests.faults.killing import Running, traced
+from tests.faults.workers import Workers, running_workers
 from tests.sandbox.running import ask, wait_until
 from tests.sandbox.shop import LOST, paid
 
@@ -17,19 +17,9 @@ _SYNCS = "fsync,fdatasync"
 _SAID = "CRITICAL sevres_familles.web.storage The disk failed to sync the database"
 
 
-@contextmanager
-def failing_syncs(running: Running) -> Iterator[None]:
+def failing_syncs(running: Running) -> AbstractContextManager[None]:
     """Have every sync of a process fail within the block, as of a disk that is dying."""
-    words = ["strace", "-f", "-o", "/dev/null", "-p", str(running.process.pid)]
-    words += ["-e", f"trace={_SYNCS}", "-e", f"inject={_SYNCS}:error=EIO"]
-    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    try:
-        assert tracer.stderr is not None
-        assert "attached" in tracer.stderr.readline()
-        yield
-    finally:
-        tracer.terminate()
-        tracer.communicate()
+    return traced(running, "-o", os.devnull, "-e", f"trace={_SYNCS}", "-e", f"inject={_SYNCS}:error=EIO")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +55,7 @@ def test_an_asking_worker_whose_sync_fails_ends(workers: Workers):
         factories.store_invoice(factories.store_family(portal, "30001"))
     ((reference, form),) = workers.depart("30001")
     assert paid(workers.bank, form, LOST).status == 303
-    asking = start(workers.folder, workers.ini, workers.ports[1], "sevres-ask")
+    asking = workers.command("sevres-ask")
 
     with failing_syncs(asking):
         asking.go()

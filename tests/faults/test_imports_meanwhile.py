@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sevres_familles.payments.asking import ask_all
-from tests.faults.effort import LONG, runs
+from tests.faults.effort import runs
 from tests.faults.families import Browser, inputs
 from tests.faults.workers import Workers, running_workers
 from tests.identity.helpers import PASSWORD, give_password
@@ -26,6 +26,8 @@ from tests.sandbox.shop import ACCEPTED
 CODES = [str(30_000 + number) for number in range(runs(100, 20_000))]
 #: Those who read, pay, and are looked at.
 READER, PAYERS, LOOKED_AT = CODES[0], CODES[1:5], CODES[:: max(1, len(CODES) // 100)]
+#: How long an import may take, in seconds.
+IMPORTING = runs(60, 900)
 LEFT = ("60,00", "50,00", "40,00")
 _AMOUNT = re.compile(r"\d+,\d\d")
 
@@ -35,7 +37,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """Two workers, and families whose first invoices were imported."""
     folder = tmp_path_factory.mktemp("imports")
     with running_workers(folder, f"embedded://{folder}/database", 2, ask_delays="1 2 4 8") as running:
-        status, said = running.run("sevres-import", *files(running, 0))
+        status, said = take_in(running, files(running, 0))
         assert status == 0, said
         with running.store() as portal:
             for code in (READER, *PAYERS):
@@ -52,6 +54,11 @@ def files(workers: Workers, number: int, *, regie: str = "scolaire", regie_of_li
         factures=[invoice(name, code, left=LEFT[number], régie=regie) for name, code in bills],
         lignes=[line(name, part, régie=regie_of_lines) for name, _ in bills for part in ("45,00", "15,00")],
     )
+
+
+def take_in(workers: Workers, month: Sequence[Path]) -> tuple[int, str]:
+    """Import files: the status of the command, and what it said."""
+    return workers.run("sevres-import", *month, patience=IMPORTING)
 
 
 def pay(browser: Browser, name: str) -> str:
@@ -135,7 +142,7 @@ def test_families_pay_and_read_while_a_month_comes_in_and_see_it_whole_or_not_at
         start = time.perf_counter()
         importing.go()
         paying = [pool.submit(pay_until, importing, each) for each in browsers]
-        status = importing.wait() if not LONG else _wait_long(importing)
+        status = importing.wait(IMPORTING)
         seconds = time.perf_counter() - start
         references = [reference for each in paying for reference in each.result(PATIENCE)]
 
@@ -166,17 +173,12 @@ def pay_until(importing: Any, browser: Browser) -> list[str]:
     return references
 
 
-def _wait_long(importing: Any) -> int:
-    importing.process.join(230)
-    return int(importing.wait())
-
-
 def test_the_same_files_again_change_nothing(workers: Workers):
     month = files(workers, 1)
-    workers.run("sevres-import", *month)
+    take_in(workers, month)
     before = books(workers)
 
-    status, said = workers.run("sevres-import", *month)
+    status, said = take_in(workers, month)
 
     assert (status, said.splitlines()[-1]) == (0, "Rien ne change.")
     assert books(workers) == before
@@ -210,7 +212,7 @@ def test_lines_of_another_regie_than_their_invoices_are_refused(workers: Workers
 def _is_refused(workers: Workers, month: Sequence[Path], word: str) -> None:
     before = books(workers)
 
-    status, said = workers.run("sevres-import", *month)
+    status, said = take_in(workers, month)
 
     assert (status, books(workers)) == (1, before), said
     assert word in said
@@ -226,12 +228,12 @@ def test_of_two_imports_at_once_the_second_is_refused_clearly_and_the_first_is_t
     wait_until((workers.folder / "var" / "import" / "workspace.sqlite").exists, "the first import has begun")
     os.kill(first.process.pid, signal.SIGSTOP)
     try:
-        status, said = workers.run("sevres-import", *month)
+        status, said = take_in(workers, month)
         assert books(workers) == before
     finally:
         os.kill(first.process.pid, signal.SIGCONT)
 
     assert (status, said.strip()) == (1, "Un autre import est en cours : attendez sa fin, puis recommencez.")
-    assert (first.wait() if not LONG else _wait_long(first)) == 0, first.log.read_text()
+    assert first.wait(IMPORTING) == 0, first.log.read_text()
     assert months(workers) == {(7, frozenset({4000}))}
     assert workers.faults() == ()

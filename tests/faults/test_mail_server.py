@@ -15,8 +15,9 @@ from sevres_familles.payments.services import apply
 from tests import factories
 from tests.conftest import make_app, portal_stored
 from tests.faults.effort import runs
-from tests.notifications.conftest import Server, free_port
+from tests.notifications.conftest import Server
 from tests.payments.making import AT, evidence, opened
+from tests.ports import free_ports
 
 HOURS = runs(short=3, long=24)
 
@@ -80,7 +81,7 @@ FAULTS = {
 
 @pytest.fixture
 def server():
-    return Server(free_port())
+    return Server(free_ports())
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ The bank's own file is the oracle's: `workers.faults()`.
 
 import http.client
 import itertools
-import multiprocessing
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,10 +26,10 @@ from sevres_familles.sandbox.bank.shop import Merchant, Shop
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
 from tests.conftest import portal_stored
-from tests.faults import commands
-from tests.faults.killing import Running
-from tests.journeys.town import write_ini
+from tests.faults.killing import Running, start
+from tests.journeys.town import write_bank_secrets, write_ini
 from tests.oracle import differences
+from tests.ports import free_ports
 from tests.sandbox.running import (
     KEY,
     PATIENCE,
@@ -38,13 +37,10 @@ from tests.sandbox.running import (
     SITE_ID,
     Bank,
     ask,
-    free_port,
     running_bank,
     wait_until,
 )
 
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["tests.faults.commands"])
 _numbers = itertools.count(1)
 
 
@@ -84,13 +80,13 @@ class Workers:
 
     def command(self, name: str, *arguments: str | Path) -> Running:
         """Make the process of a command beside the workers, which waits for the word to go."""
-        return start(self.folder, self.ini, self.ports[0], name, *map(str, arguments))
+        return _command(self.folder, self.ini, self.ports[0], name, *arguments)
 
-    def run(self, name: str, *arguments: str | Path) -> tuple[int, str]:
+    def run(self, name: str, *arguments: str | Path, patience: float = PATIENCE) -> tuple[int, str]:
         """Run a command beside the workers: its status, and what it said."""
         running = self.command(name, *arguments)
         running.go()
-        return running.wait(), running.log.read_text()
+        return running.wait(patience), running.log.read_text()
 
     def store(self) -> AbstractContextManager[Portal]:
         """Open the portal beside the workers, and commit at the end."""
@@ -158,7 +154,7 @@ class Workers:
 def running_workers(folder: Path, storage: str, count: int, **settings: str) -> Iterator[Workers]:
     """Run a bank and so many workers on one storage until the block ends; ``settings`` are without their prefix."""
     folder.mkdir(exist_ok=True)
-    ports = tuple(free_port() for _ in range(count))
+    ports = tuple(free_ports() for _ in range(count))
     with ExitStack() as stack:
         bank = stack.enter_context(running_bank(folder / "bank"))
         ini = _prepared(folder, storage, ports[0], bank, settings)
@@ -170,11 +166,7 @@ def running_workers(folder: Path, storage: str, count: int, **settings: str) -> 
 
 
 def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str, str]) -> Path:
-    secrets = folder / "var" / "secrets"
-    secrets.mkdir(mode=0o700, parents=True)
-    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
-        (secrets / name).touch(mode=0o600)
-        (secrets / name).write_text(secret)
+    write_bank_secrets(folder / "var")
     settings = {
         "var": str(folder / "var"),
         "storage": storage,
@@ -184,7 +176,7 @@ def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str,
         **more,
     }
     ini = write_ini(folder, settings)
-    init = start(folder, ini, port, "sevres-init")
+    init = _command(folder, ini, port, "sevres-init")
     init.go()
     assert init.wait() == 0, init.log.read_text()
     return ini
@@ -192,7 +184,7 @@ def _prepared(folder: Path, storage: str, port: int, bank: Bank, more: dict[str,
 
 @contextmanager
 def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[Running]:
-    worker = start(folder, ini, port, "pserve")
+    worker = _command(folder, ini, port, "pserve")
     worker.go()
     try:
         yield worker
@@ -201,16 +193,8 @@ def _running_worker(folder: Path, ini: Path, port: int) -> Iterator[Running]:
         worker.process.join(PATIENCE)
 
 
-def start(folder: Path, ini: Path, port: int, command: str, *arguments: str) -> Running:
-    """Make the process of a command, which waits for the word to go."""
-    waiting, gate = _forking.Pipe(duplex=False)
-    log = folder / f"{command}-{next(_numbers)}.log"
-    process = _forking.Process(
-        target=commands.run, args=(command, (str(ini), *arguments), {"PORT": str(port)}, log, waiting), daemon=True
-    )
-    process.start()
-    waiting.close()
-    return Running(process, gate, log)
+def _command(folder: Path, ini: Path, port: int, name: str, *arguments: str | Path) -> Running:
+    return start(name, [ini, *arguments], {"PORT": str(port)}, folder / f"{name}-{next(_numbers)}.log")
 
 
 def _answers(port: int) -> bool:

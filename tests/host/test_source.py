@@ -1,12 +1,12 @@
 """The code, the templates and the sheet name no town: the demonstration alone does."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.host.words import ROOT, foreign_words
+from tests.machine import tracked
 
 #: What bears the name of the project, not of a town: the package, its settings, its commands.
 _OWN = re.compile(r"sevres[_-]familles|\bsevres[.](?!fr\b)|\bsevres-[a-z]+|\bsevres_[a-z{]+|b\"sevres \w+\"")
@@ -15,13 +15,9 @@ _TEXT = (".py", ".pt", ".txt", ".html", ".css", ".js", ".svg", ".typ", ".toml", 
 
 def sources() -> list[Path]:
     """List what is ours and runs: the package without its demonstration, the templates and the static files."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "sevres_familles", "templates", "static"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
     return [
         ROOT / name
-        for name in listed.stdout.split("\0")
+        for name in tracked("sevres_familles", "templates", "static")
         if name.endswith(_TEXT) and not name.startswith("sevres_familles/demo/") and (ROOT / name).is_file()
     ]
 

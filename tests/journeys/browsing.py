@@ -6,13 +6,12 @@
 Without a chromium the journeys are skipped, loudly; where the environment variable ``CI`` is set they fail.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.machine import program
 
 DESK = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=375, height=812)
@@ -33,12 +32,7 @@ _ARGUMENTS = (
 @contextmanager
 def browsing() -> Iterator[Browser]:
     """Open a browser, and close it."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        missing = "NO BROWSER: the journeys need Debian's chromium (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    chromium = program("chromium", "chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))
         try:

@@ -9,7 +9,6 @@ The timers are those of the settings, shortened.  Two journeys that share a town
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,13 +24,13 @@ import transaction
 from sevres_familles.web.root import Portal
 from sevres_familles.web.scripts import opened
 from tests.oracle import differences
+from tests.ports import free_ports
 from tests.sandbox.running import (
     KEY,
     REST_PASSWORD,
     Bank,
     Mailbox,
     ask,
-    free_port,
     running_bank,
     running_mailbox,
     wait_until,
@@ -132,25 +131,6 @@ def _environ(port: int, folder: Path) -> dict[str, str]:
     }
 
 
-def _four_free_ports() -> int:
-    """Find a port that is free with the three after it."""
-    while True:
-        port = free_port()
-        probes = []
-        try:
-            for each in range(port, port + 4):
-                probe = socket.socket()
-                probes.append(probe)
-                probe.bind(("127.0.0.1", each))
-        except (OSError, OverflowError):
-            continue
-        else:
-            return port
-        finally:
-            for probe in probes:
-                probe.close()
-
-
 @contextmanager
 def running_town(
     folder: Path, *, bank_page_life: float = 600, source: Path = ROOT / "development.ini", seat: str = "", **timers: str
@@ -160,13 +140,8 @@ def running_town(
     :param source: the ini that its own is made from: of another application, which seats the portal at ``seat``.
     :param timers: settings without their prefix, in place of `TIMERS`.
     """
-    port, var = _four_free_ports(), folder / "var"
-    secrets = var / "secrets"
-    for each in (var, secrets):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
-        (secrets / name).touch(mode=0o600)
-        (secrets / name).write_text(secret)
+    port = free_ports(4)
+    write_bank_secrets(folder / "var")
     ini = write_ini(folder, {**REHEARSAL, **TIMERS, "bank_page_life": str(bank_page_life), **timers}, source)
     environ = _environ(port, folder)
     subprocess.run([str(BIN / "sevres-init"), str(ini)], check=True, env=environ, stdout=subprocess.DEVNULL)
@@ -190,6 +165,16 @@ def running_town(
                 process.terminate()
             for process in processes.values():
                 process.wait(30)
+
+
+def write_bank_secrets(var: Path) -> None:
+    """Write what the portal and the bank both know, where the service alone reads it."""
+    secrets = var / "secrets"
+    for each in (var, secrets):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(secret)
 
 
 def write_ini(folder: Path, settings: Mapping[str, str], source: Path = ROOT / "development.ini") -> Path:

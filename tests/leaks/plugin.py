@@ -4,6 +4,7 @@ Canaries are laid first, in every place where a leak could hide: a scanner that 
 """
 
 import base64
+import pickle
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,7 @@ import pytest
 
 from tests.leaks.known import SECRETS
 from tests.leaks.scanning import scan_folder
+from tests.postgres import write_rows
 
 CANARIES = "canaries"
 _CARD, _PASSWORD = "4970 1000 0000 0006", SECRETS[0]
@@ -25,6 +27,7 @@ EXPECTED = {
     ("deleted.sqlite", "card number"),
     ("long.sqlite", "secret (plain)"),
     ("pickled.sqlite", "secret (Base64, shifted once)"),
+    ("postgresql/essai.rows", "card number"),
     ("0001.eml", "private key"),
     ("var/key-told.log", "secret (plain)"),
 }
@@ -38,6 +41,8 @@ def lay_canaries(folder: Path) -> None:
     (folder / "portal.log").write_text(f"POST carte={_CARD}\nmot de passe {_PASSWORD} refusé\n")
     (folder / "workers.log").write_text(f"body=mdp={_PASSWORD.replace(' ', '+')}&code=1\n")
     (folder / "0001.eml").write_text("-----BEGIN EC PRIVATE KEY-----\n")
+    (folder / "postgresql").mkdir()
+    write_rows(folder / "postgresql" / "essai.rows", [pickle.dumps({"told": f"carte {_CARD}"}, protocol=3)])
     _write(folder / "deleted.sqlite", _CARD.replace(" ", ""), then="DELETE FROM state")
     # Longer than a page: what lies across two of them is whole in the value alone.
     _write(folder / "long.sqlite", *("x" * length + _PASSWORD for length in range(4040, 4096)))
@@ -59,7 +64,7 @@ def judge(folder: Path) -> list[str]:
     try:
         leaks = scan_folder(folder, SECRETS)
     finally:
-        shutil.rmtree(canaries)
+        shutil.rmtree(canaries, ignore_errors=True)
     seen = {(leak.file.removeprefix(f"{CANARIES}/"), leak.what) for leak in leaks if leak.file.startswith(CANARIES)}
     blind = [f"the scanner does not see: {what} in {file}" for file, what in sorted(EXPECTED - seen)]
     return [*blind, *(str(leak) for leak in leaks if not leak.file.startswith(CANARIES))]

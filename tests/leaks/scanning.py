@@ -11,19 +11,20 @@ long one is cut in pieces there.
 import base64
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from tests.machine import ROOT, tracked
 
 _CARD = re.compile(rb"[2-6]\d{3}(?:\d{9,15}|([ -])\d{4}\1\d{4}\1\d{4}|[ -]\d{6}[ -]\d{5})")
 #: What stands beside digits that are part of something longer: a hash, a fraction, an escape.  No hyphen: in SQLite's
 #: files it stands before every text of 16 characters, as its length.
-_LONGER = re.compile(rb"[\w.%]")
+_BEFORE, _AFTER = re.compile(rb"(?:[\w%]|\d\.)\Z"), re.compile(rb"[\w%]|\.\d")
+#: How far back the beginning of a pickled text is looked for.
+_TEXT = 4096
 #: How the numbers of cards begin: Visa, Mastercard, American Express, Discover, Diners, JCB.
 _ISSUERS = re.compile(r"4|5[1-5]|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)|3[47]|6011|65|36|38|35(?:2[89]|[3-8]\d)")
 _LENGTHS = {"4": (13, 16, 19), "3": (14, 15, 16)}
@@ -76,11 +77,17 @@ def cards_in(content: bytes) -> Iterator[str]:
     """Find the numbers of cards in a content."""
     for found in _CARD.finditer(content):
         start, end = found.span()
-        if _LONGER.match(content[max(0, start - 1) : start]) or _LONGER.match(content[end : end + 1]):
-            continue
         digits = re.sub(r"\D", "", found[0].decode())
-        if is_card(digits):
+        if not is_card(digits) or _BEFORE.search(content[max(0, start - 2) : start]):
+            continue
+        if not _AFTER.match(content[end : end + 2]) or _ends_a_pickled_text(content, end):
             yield digits
+
+
+def _ends_a_pickled_text(content: bytes, end: int) -> bool:
+    """Tell whether a text of a pickle ends there, after « X » and its length: the « q » that follows is not of it."""
+    starts = (end - len(text) for text in re.findall(rb"(?s)(?=X.{4}(.*))", content[max(0, end - _TEXT) : end]))
+    return any(int.from_bytes(content[start - 4 : start], "little") == end - start for start in starts)
 
 
 def forms_of(secret: str) -> dict[str, bytes]:
@@ -101,7 +108,10 @@ def forms_of(secret: str) -> dict[str, bytes]:
 
 def contents_of(path: Path) -> Iterator[bytes]:
     """Give what a file holds: as it lies there, and the values of its tables if it is SQLite's."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return  # it went since it was listed: nothing leaks any more
     yield content
     if content.startswith(b"SQLite format 3\0"):
         yield b"\n".join(_values_of(path))
@@ -161,8 +171,7 @@ def scan_repository(allowed_cards: frozenset[str], allowed: re.Pattern[str]) -> 
     :param allowed_cards: numbers of the demonstration.
     :param allowed: leaks that are none, as they are told.
     """
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file() and not _SKIPPED.search(name)]
+    names = [name for name in tracked() if (ROOT / name).is_file() and not _SKIPPED.search(name)]
     leaks = {leak for name in names for leak in leaks_in(ROOT / name, name, (), allowed_cards)}
     return sorted(leak for leak in leaks if not allowed.search(str(leak)))
 

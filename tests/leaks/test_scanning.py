@@ -1,5 +1,7 @@
 """The scanner sees what it is for, in every place and form, and takes nothing else for it."""
 
+import pickle
+
 import pytest
 
 from tests.leaks.known import ALLOWED, DEMONSTRATION_CARDS
@@ -23,9 +25,16 @@ class TestCards:
             "378282246310005", "3782 822463 10005", "6011111111111117", "3530111333300000",
         ],
     )  # fmt: skip
-    @pytest.mark.parametrize("around", ["%s", "carte=%s&x=1", '{"numero": "%s"}', "\n%s\n", "(%s)", "n°%s,"])
+    @pytest.mark.parametrize("around", ["%s", "carte=%s&x=1", '{"numero": "%s"}', "\n%s\n", "(%s)", "n°%s,", "n° %s."])
     def test_are_seen_as_they_are_written(self, written, around):
         assert len(list(cards_in((around % written).encode()))) == 1
+
+    @pytest.mark.parametrize("protocol", range(2, 6))
+    @pytest.mark.parametrize("memo", range(0, 256, 15))
+    def test_are_seen_in_pickles_whatever_follows_them(self, protocol, memo):
+        told = [*map(str, range(memo)), "carte=4970100000000006", "4970 1000 0000 0006"]
+
+        assert len(list(cards_in(pickle.dumps(told, protocol)))) == 2
 
     @pytest.mark.parametrize(
         "written",

@@ -1,7 +1,6 @@
 """A real SMTP server on the loopback, and an outbox to write in."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -13,6 +12,7 @@ from aiosmtpd.controller import Controller
 
 from sevres_familles.notifications.resources import Mail, MailKind
 from tests.conftest import NOW
+from tests.ports import free_ports
 
 
 class Received(NamedTuple):
@@ -72,15 +72,9 @@ class Server:
         return answer
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    server = Server(free_port())
+    server = Server(free_ports())
     server.start()
     yield server
     server.is_mute = False

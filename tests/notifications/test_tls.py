@@ -16,7 +16,7 @@ from aiosmtpd.smtp import AuthResult
 
 from sevres_familles.notifications.transport import Smtp, is_out_of_reach
 from tests.notifications.test_transport import letter
-from tests.sandbox.running import free_port
+from tests.ports import free_ports
 
 PASSWORD = "a relay's password"
 
@@ -67,7 +67,7 @@ def smtp(registry: Any, relay: Relay, authority: trustme.CA, tmp_path: Path) -> 
     with ExitStack() as stack:
 
         def make(security: str, *, certificate: trustme.LeafCert, **settings: Any) -> Smtp:
-            port = free_port()
+            port = free_ports()
             options: dict[str, Any] = {"authenticator": relay.authenticate, "auth_require_tls": True}
             if security == "starttls":
                 options["tls_context"] = context_for(certificate)

@@ -7,7 +7,6 @@ nginx.conf is the one that we give to towns, its names and places replaced.
 """
 
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -21,8 +20,20 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.journeys.town import BIN, REHEARSAL, ROOT, TIMERS, Town, _environ, _four_free_ports, _registry, write_ini
-from tests.sandbox.running import KEY, REST_PASSWORD, ask, free_port, running_bank, running_mailbox, wait_until
+from tests.journeys.town import (
+    BIN,
+    REHEARSAL,
+    ROOT,
+    TIMERS,
+    Town,
+    _environ,
+    _registry,
+    write_bank_secrets,
+    write_ini,
+)
+from tests.machine import program
+from tests.ports import free_ports
+from tests.sandbox.running import ask, running_bank, running_mailbox, wait_until
 
 CONF = ROOT / "deploy" / "nginx" / "espace-familles.conf"
 #: What a town fills in, and what a test puts elsewhere.
@@ -119,11 +130,9 @@ class Worker:
 @contextmanager
 def running_proxied_town(folder: Path) -> Iterator[ProxiedTown]:
     """Run a town behind nginx until the block ends."""
-    if shutil.which("nginx") is None:
-        missing = "NO PROXY: these tests need Debian's nginx (apt-get install nginx-light)"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    first = _four_free_ports()
-    ports = Ports(first, free_port(), free_port(), (first, free_port()))
+    program("nginx", "nginx-light")
+    first = free_ports(4)
+    ports = Ports(first, free_ports(), free_ports(), (first, free_ports()))
     authority = _write_certificate(folder)
     ini = _write_settings(folder, ports)
     environ = {**_environ(first, folder), "SSL_CERT_FILE": str(authority)}
@@ -171,12 +180,7 @@ def _write_certificate(folder: Path) -> Path:
 
 
 def _write_settings(folder: Path, ports: Ports) -> Path:
-    secrets = folder / "var" / "secrets"
-    for each in (secrets.parent, secrets):
-        each.mkdir(mode=0o700)
-    for name, secret in (("bank.key", KEY), ("bank-rest.password", REST_PASSWORD)):
-        (secrets / name).touch(mode=0o600)
-        (secrets / name).write_text(secret)
+    write_bank_secrets(folder / "var")
     lines = _PLACES.format(https=ports.https, bank=ports.first + 1).split("\n")
     places = dict(line.strip().removeprefix("sevres.").split(" = ") for line in lines if line.strip())
     return write_ini(folder, {**REHEARSAL, **TIMERS, **places}, ROOT / "production.ini")

@@ -11,7 +11,6 @@ than a condition needs.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from urllib.parse import urlencode, urlsplit
 from sevres_familles.sandbox.bank.records import Notification, Payment
 from sevres_familles.sandbox.bank.store import Store
 from sevres_familles.sandbox.mailbox.folder import Folder
+from tests.ports import free_ports
 
 #: The key of the bank's own examples.
 KEY = "1122334455667788"
@@ -53,14 +53,6 @@ def wait_until(condition: Callable[[], Answer], what: str, seconds: float = PATI
             raise AssertionError(f"not in {seconds:.0f} seconds: {what}")
         time.sleep(0.02)
     return answer
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
@@ -256,7 +248,7 @@ def running_bank(
     :param more: further arguments of the command.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
+    port = port or free_ports()
     key_file, password_file = folder / "key", folder / "rest-password"
     key_file.write_text(f"{key}\n")
     password_file.write_text(f"{rest_password}\n")
@@ -280,7 +272,7 @@ def running_bank(
 def running_mailbox(folder: Path, *, port: int | None = None, smtp_port: int | None = None) -> Iterator[Mailbox]:
     """Run a mailbox until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, smtp_port = port or free_port(), smtp_port or free_port()
+    port, smtp_port = port or free_ports(), smtp_port or free_ports()
     child = _start(
         folder,
         "mailbox",

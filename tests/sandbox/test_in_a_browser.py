@@ -1,40 +1,22 @@
 """The pages in a real browser: the policy lets payers back to the shop, and everyone can use them."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.journeys.browsing import browsing
 from tests.sandbox.running import Bank, Mailbox
 from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED, STRANDED, VERIFIED, Shop, opened, paid
 from tests.sandbox.test_mailbox import mail, send
 
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="NO BROWSER: Debian's chromium is not installed"
-)
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["with scripts", "without scripts"])
