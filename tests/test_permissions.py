@@ -172,6 +172,8 @@ ATTRIBUTES = (
     "evolved",
     "doors",
     "to_ask",
+    "unanswered",
+    "left_to_staff",
     "of_family",
     "bank_orders",
     "versions",

@@ -20,12 +20,13 @@ from sevres_familles.payments.services import apply, expire
 from sevres_familles.payments.turns import booking_turn
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.settings import Settings
+from sevres_familles.web.storage import end_on_failed_sync
 from sevres_familles.web.watching import beat
 
 log = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
-#: How long to wait before asking again a bank that did not answer.
+#: How long to wait before asking again in vain.
 _AFTER_SILENCE = timedelta(minutes=1)
 _ATTEMPTS = 10
 #: How many seconds at least from one question to the next: ten a second, whatever came in (fault F10).
@@ -54,7 +55,13 @@ def ask_all(registry: Any) -> int:
         for number, reference in enumerate(due):
             if number:
                 time.sleep(_PACE)
-            _ask_about(registry, manager, connection, reference)
+            try:
+                _ask_about(registry, manager, connection, reference)
+            except Exception as error:
+                end_on_failed_sync(error)
+                # Whatever one payment meets, the others are asked about.
+                log.exception("Asking about %s failed", reference)
+                _put_off(registry, manager, connection, reference)
             beat(registry, "ask")
         return len(due)
     finally:
@@ -77,6 +84,19 @@ def _ask_about(registry: Any, manager: Any, connection: Any, reference: str) -> 
                 _take_answer(registry, connection, reference, gateway, evidence, now)
 
 
+def _put_off(registry: Any, manager: Any, connection: Any, reference: str) -> None:
+    """Ask again later about a payment that cannot be asked about, or whose answer cannot be taken."""
+    now = registry.clock.now()
+    for attempt in manager.attempts(_ATTEMPTS):
+        with attempt:
+            _ask_in_vain(portal_in(connection.root(), registry)["paiements"], reference, now)
+
+
+def _ask_in_vain(payments: Payments, reference: str, now: datetime) -> None:
+    payments.ask_at(reference, now + _AFTER_SILENCE)
+    payments.unanswered.setdefault(reference, now)
+
+
 def _take_answer(
     registry: Any,
     connection: Any,
@@ -91,9 +111,10 @@ def _take_answer(
     payment: Payment = payments[reference]
     settings = registry.settings_of_portal
     if answer is None:
-        payments.to_ask[reference] = now + _AFTER_SILENCE
+        _ask_in_vain(payments, reference, now)
         _alert_when_long(portal, payment, settings, now, is_silent=True)
         return
+    payments.unanswered.pop(reference, None)
     for evidence in answer:
         apply(portal, registry, payment, evidence)
     if not answer and now >= payment.opened_at + gateway.page_life:
@@ -101,9 +122,9 @@ def _take_answer(
     _alert_when_long(portal, payment, settings, now, is_silent=False)
     later = next_ask(settings, payment.opened_at, now) if _may_change(payment, gateway, now) else None
     if later is not None:
-        payments.to_ask[reference] = later
+        payments.ask_at(reference, later)
         return
-    payments.to_ask.pop(reference, None)
+    payments.ask_no_more(payment, now)
     if payment.is_open:
         raise_alert(portal, payment, "sans réponse claire de la banque, qui n’est plus interrogée : à vérifier", now)
 
@@ -124,13 +145,17 @@ def _alert_when_long(portal: Any, payment: Payment, settings: Settings, now: dat
 
 
 class Waiting(NamedTuple):
-    """A payment that the bank is to be asked about, and when."""
+    """A payment without a final answer: when the bank is asked next or, left to staff, since when it is not."""
 
     payment: Payment
-    next_ask: datetime
+    at: datetime
+    is_left: bool
 
 
 def waiting(payments: Payments) -> list[Waiting]:
-    """List the payments that the bank is to be asked about, the oldest first (requirements R5)."""
-    known = (Waiting(payments[reference], at) for reference, at in payments.to_ask.items())
+    """List the payments that have no final answer, the oldest first (requirements R5)."""
+    known = [
+        *(Waiting(payments[reference], at, False) for reference, at in payments.to_ask.items()),
+        *(Waiting(payments[reference], at, True) for reference, at in payments.left_to_staff.items()),
+    ]
     return sorted(known, key=lambda each: each.payment.opened_at)

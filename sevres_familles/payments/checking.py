@@ -176,8 +176,11 @@ def _listing_faults(payments: Payments, payment: Payment) -> Iterator[str]:
         yield "absent de la liste de sa famille"
     if payments.bank_orders.get(bank_order_key(payment.order)) != payment.reference:
         yield "son numéro à la banque est oublié"
-    if payment.state is PaymentState.REDIRECTED and payment.reference not in payments.to_ask:
+    is_followed = payment.reference in payments.to_ask or payment.reference in payments.left_to_staff
+    if payment.is_open and payment.state is not PaymentState.CREATED and not is_followed:
         yield "en cours, et personne ne le demande à la banque"
+    if payment.reference in payments.left_to_staff and not payment.is_open:
+        yield "terminé, et la régie doit encore le vérifier"
     for transaction in sorted({each.transaction for each in payment.evidence if each.transaction}):
         if payments.transactions.get(transaction) != payment.reference:
             yield f"l’opération {transaction} de la banque est oubliée"

@@ -135,10 +135,11 @@ class Payment(Node):
 class Payments(Container):
     """All the payments, by reference.
 
-    ``to_ask`` says when the bank is to be asked about which; ``of_family`` lists the payments of each family, oldest
-    first; ``bank_orders`` keeps the bank's transaction numbers, used once a day each; ``transactions`` tells which
-    payment each operation of the bank is about, by the bank's own identifier (requirements R2); ``unmatched`` lists, by
-    the same identifier, the money that no journal has shown yet (requirements R6).
+    ``to_ask`` says when the bank is to be asked about which, ``unanswered`` since when it was asked in vain, and
+    ``left_to_staff`` since when it is asked no more about those that have no end; ``of_family`` lists the payments of
+    each family, oldest first; ``bank_orders`` keeps the bank's transaction numbers, used once a day each;
+    ``transactions`` tells which payment each operation of the bank is about, by the bank's own identifier (requirements
+    R2); ``unmatched`` lists, by the same identifier, the money that no journal has shown yet (requirements R6).
     """
 
     __acl__ = ((Allow, Everyone, (Permission.NOTIFICATION_RECEIVE,)), DENY_ALL)
@@ -146,6 +147,8 @@ class Payments(Container):
     def __init__(self) -> None:
         super().__init__()
         self.to_ask: OOBTree = OOBTree()
+        self.unanswered: OOBTree = OOBTree()
+        self.left_to_staff: OOBTree = OOBTree()
         self.of_family: OOBTree = OOBTree()
         self.bank_orders: OOBTree = OOBTree()
         self.transactions: OOBTree = OOBTree()
@@ -188,9 +191,20 @@ class Payments(Container):
             if self.transactions.get(evidence.transaction) == reference:
                 del self.transactions[evidence.transaction]
                 self.unmatched.pop(evidence.transaction, None)
-                self.unmatched.pop(evidence.transaction, None)
-        self.to_ask.pop(reference, None)
+        for each in (self.to_ask, self.unanswered, self.left_to_staff):
+            each.pop(reference, None)
         self.remove(reference)
+
+    def ask_at(self, reference: str, moment: datetime) -> None:
+        """Note when the bank is to be asked about a payment."""
+        self.to_ask[reference] = moment
+        self.left_to_staff.pop(reference, None)
+
+    def ask_no_more(self, payment: Payment, at: datetime) -> None:
+        """Note that the bank was asked about a payment long enough: one that has no end is left to staff."""
+        self.to_ask.pop(payment.reference, None)
+        if payment.is_open:
+            self.left_to_staff[payment.reference] = at
 
     def of(self, code: str) -> Iterator[Payment]:
         """Go through the payments of a family, the newest first."""

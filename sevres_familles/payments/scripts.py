@@ -10,7 +10,7 @@ import transaction
 
 from sevres_familles.domain import french
 from sevres_familles.domain.payment import PaymentState
-from sevres_familles.payments.asking import ask_all, waiting
+from sevres_familles.payments.asking import Waiting, ask_all, waiting
 from sevres_familles.payments.checking import Findings, verify_portal
 from sevres_familles.payments.records import Unclassified
 from sevres_familles.payments.retention import purge
@@ -55,15 +55,23 @@ def _waiting_lines(ini: str) -> list[str]:
         connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
         try:
             with manager:
-                known = [
-                    f"{each.payment.reference} : {each.payment.amount}, {STATES[each.payment.state]}, "
-                    f"commencé le {french.moment_text(each.payment.opened_at)}, "
-                    f"prochaine question le {french.moment_text(each.next_ask)}"
-                    for each in waiting(portal_in(connection.root(), request.registry)["paiements"])
-                ]
+                payments = portal_in(connection.root(), request.registry)["paiements"]
+                known = [_waiting_line(each) for each in waiting(payments)]
         finally:
             connection.close()
     return [*known, f"{french.plural(len(known), 'paiement')} sans réponse définitive de la banque."]
+
+
+def _waiting_line(each: Waiting) -> str:
+    what = (
+        "à vérifier auprès de la banque, qui n’est plus interrogée depuis le"
+        if each.is_left
+        else "prochaine question le"
+    )
+    return (
+        f"{each.payment.reference} : {each.payment.amount}, {STATES[each.payment.state]}, "
+        f"commencé le {french.moment_text(each.payment.opened_at)}, {what} {french.moment_text(each.at)}"
+    )
 
 
 #: How a payment that has no end stands, in a word.

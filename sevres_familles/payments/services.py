@@ -134,7 +134,7 @@ def hand_over(payments: Payments, payment: Payment, *, first_ask: datetime, at: 
     """Note that the browser leaves for the bank, and when to ask the bank about it."""
     payment.move(PaymentState.REDIRECTED, at)
     tell(payments, "payment", payment=payment.reference, state=payment.state)
-    payments.to_ask[payment.reference] = first_ask
+    payments.ask_at(payment.reference, first_ask)
 
 
 def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -> Outcome:
@@ -155,9 +155,9 @@ def apply(portal: Portal, registry: Any, payment: Payment, evidence: Evidence) -
     if payment.is_paid:
         _book_what_is_not(portal, registry, payment, evidence)
     _guard(portal, payment)
-    if payment.is_open:
+    if payment.is_open and payment.reference not in portal["paiements"].to_ask:
         # One that a late message opens again was asked about no more.
-        portal["paiements"].to_ask.setdefault(payment.reference, evidence.at)
+        portal["paiements"].ask_at(payment.reference, evidence.at)
     return Outcome.QUARANTINED if move.effect is Effect.QUARANTINE else Outcome.APPLIED
 
 
@@ -189,11 +189,12 @@ def expire(portal: Portal, payment: Payment, at: datetime) -> None:
 
 
 def _guard(portal: Portal, payment: Payment) -> None:
-    """Keep the shield on while the bank may take the money (again), and off otherwise."""
+    """Keep the shield on while the bank may take the money (again), and off otherwise: then staff need not look."""
     if payment.is_open:
         shield(payment)
     else:
         release(portal, payment)
+        portal["paiements"].left_to_staff.pop(payment.reference, None)
 
 
 def shield(payment: Payment) -> None:

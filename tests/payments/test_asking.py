@@ -8,8 +8,12 @@ import pytest
 
 from sevres_familles.domain.payment import EvidenceKind, PaymentState
 from sevres_familles.payments.asking import ask_all, next_ask, waiting
+from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.gateways.port import BankUnreachable
+from sevres_familles.payments.measures import measures_of_payments
 from sevres_familles.payments.scripts import ask
+from sevres_familles.payments.services import apply
+from sevres_familles.web.sealing import DamagedRecord
 from tests import factories
 from tests.payments.making import AT, evidence, gateway, opened
 
@@ -22,11 +26,14 @@ class AnsweringBank:
     def __init__(self):
         self.answer = ()
         self.asked = []
+        self.fails_on = ""
         self.page_life = timedelta(minutes=12)
         self.depart = gateway().depart
 
     def ask(self, order, *, at):
         self.asked.append((order.reference, at))
+        if order.reference == self.fails_on:
+            raise DamagedRecord("a fault of ours")
         if self.answer is None:
             raise BankUnreachable("down")
         return self.answer
@@ -133,17 +140,61 @@ def test_after_seven_days_it_is_asked_no_more(registry, bank, clock, reference, 
         assert not portal["paiements"].to_ask
 
 
-def test_one_bad_payment_does_not_keep_the_others_from_being_asked(registry, bank, clock, reference, stored):
-    """A second payment behind one about which the bank is silent."""
+@pytest.fixture
+def both(stored, registry, reference):
+    """The references of two payments that are open, in the order in which the bank is asked about them."""
     with stored() as portal:
         family = portal["familles"]["26719"]
         factories.store_invoice(family, factories.facts("9174"))
-        second = opened(portal, registry, "2026-9174").reference
+        return sorted([reference, opened(portal, registry, "2026-9174").reference])
+
+
+def test_one_about_which_the_bank_is_silent_does_not_keep_the_others_from_being_asked(registry, bank, clock, both):
     clock.advance(seconds=31)
     bank.answer = None
 
     assert ask_all(registry) == 2
-    assert {each for each, _ in bank.asked} == {reference, second}
+    assert [each for each, _ in bank.asked] == both
+
+
+def test_one_that_fails_does_not_keep_the_others_from_being_asked(registry, bank, clock, both, stored, caplog):
+    first, second = both
+    clock.advance(seconds=31)
+    bank.fails_on = first
+    bank.answer = (evidence(K.AUTHORISED),)
+
+    assert ask_all(registry) == 2
+
+    assert (state(stored, first), state(stored, second)) == (S.REDIRECTED, S.ACCEPTED)
+    assert f"Asking about {first} failed" in caplog.text
+    with stored() as portal:
+        assert dict(portal["paiements"].to_ask) == {first: clock.now() + timedelta(minutes=1)}
+
+
+def test_one_that_is_gone_does_not_keep_the_others_from_being_asked(registry, bank, clock, reference, stored):
+    with stored() as portal:
+        portal["paiements"].to_ask["P-222222222"] = AT
+    clock.advance(seconds=31)
+    bank.answer = (evidence(K.AUTHORISED),)
+
+    ask_all(registry)
+
+    assert state(stored, reference) is S.ACCEPTED
+
+
+def test_one_whose_answer_cannot_be_taken_is_asked_about_again_a_minute_later(registry, bank, clock, reference, stored):
+    clock.advance(seconds=31)
+    bank.answer = (evidence(K.AUTHORISED)._replace(amount=None),)
+    ask_all(registry)
+    assert state(stored, reference) is S.REDIRECTED
+
+    bank.answer = (evidence(K.AUTHORISED),)
+    clock.advance(minutes=1)
+    ask_all(registry)
+
+    assert state(stored, reference) is S.ACCEPTED
+    with stored() as portal:
+        assert not portal["paiements"].unanswered
 
 
 def alerts(stored):
@@ -199,6 +250,86 @@ def test_what_has_no_answer_after_seven_days_is_left_to_staff(registry, bank, cl
     assert state(stored, reference) is S.PENDING
 
 
+@pytest.fixture
+def left(registry, bank, clock, reference, stored, request):
+    """The reference of a payment about which the bank said this for seven days."""
+    bank.answer = (evidence(request.param),)
+    for _ in range(9):
+        clock.advance(days=1)
+        ask_all(registry)
+    return reference
+
+
+EITHER = pytest.mark.parametrize("left", [K.PENDING, K.UNCLEAR], indirect=True)
+
+
+@EITHER
+def test_what_is_left_to_staff_is_counted_listed_and_no_fault_of_the_books(registry, clock, left, stored):
+    with stored() as portal:
+        payments = portal["paiements"]
+        (one,) = waiting(payments)
+        measures = {each.name: each.value for each in measures_of_payments(portal, registry, clock.now())}
+
+        assert (one.payment.reference, one.is_left) == (left, True)
+        assert one.payment.account["2026-9161"].open_payment == left
+        assert measures["payments_waiting"] == measures["payments_left_to_staff"] == 1
+        assert measures["payments_oldest_seconds"] == timedelta(days=9).total_seconds()
+        assert verify_portal(portal).faults == ()
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("end", "expected"), [(K.AUTHORISED, S.ACCEPTED), (K.REFUSED, S.REFUSED), (K.VOIDED, S.CANCELLED)]
+)
+def test_what_is_left_to_staff_ends_by_what_the_bank_tells_at_last(registry, left, stored, end, expected):
+    with stored() as portal:
+        payment = portal["paiements"][left]
+        apply(portal, registry, payment, evidence(end))
+
+        assert (payment.state, payment.account["2026-9161"].open_payment) == (expected, None)
+        assert waiting(portal["paiements"]) == []
+        assert verify_portal(portal).faults == ()
+
+
+@pytest.mark.parametrize("left", [K.PENDING], indirect=True)
+def test_what_is_left_to_staff_is_asked_about_again_when_the_bank_tells_something_else(registry, left, stored):
+    with stored() as portal:
+        apply(portal, registry, portal["paiements"][left], evidence(K.PENDING, transaction="u2"))
+
+        assert [each.is_left for each in waiting(portal["paiements"])] == [False]
+
+
+def test_a_payment_that_nobody_follows_is_a_fault_of_the_books(registry, reference, stored):
+    with stored() as portal:
+        del portal["paiements"].to_ask[reference]
+
+        assert verify_portal(portal).faults == (
+            f"paiement {reference} : en cours, et personne ne le demande à la banque",
+        )
+
+
+def unanswered(registry, stored, clock):
+    with stored() as portal:
+        measures = measures_of_payments(portal, registry, clock.now())
+        (found,) = (each for each in measures if each.name == "payments_unanswered_seconds")
+        return found.value, found.is_good
+
+
+def test_for_how_long_the_bank_is_asked_in_vain_is_measured(registry, bank, clock, reference, stored):
+    clock.advance(minutes=1)
+    assert unanswered(registry, stored, clock) == (0, True)
+    bank.answer = None
+    for _ in range(2):
+        ask_all(registry)
+        clock.advance(hours=1)
+    assert unanswered(registry, stored, clock) == (7200, False)
+
+    bank.answer = (evidence(K.PENDING),)
+    ask_all(registry)
+
+    assert unanswered(registry, stored, clock) == (0, True)
+
+
 def test_words_that_the_bank_alone_knows_are_left_to_staff(registry, bank, clock, reference, stored):
     clock.advance(seconds=31)
     bank.answer = (evidence(K.UNCLEAR),)
@@ -213,18 +344,35 @@ def test_the_list_tells_what_waits_and_when_the_bank_is_asked_next(registry, clo
     with stored() as portal:
         (one,) = waiting(portal["paiements"])
 
-        assert (one.payment.reference, one.next_ask) == (reference, AT + timedelta(seconds=30))
+        assert (one.payment.reference, one.at, one.is_left) == (reference, AT + timedelta(seconds=30), False)
 
 
-def test_the_command_lists_what_waits_and_asks_nothing(registry, bank, clock, reference, monkeypatch, capsys):
+@pytest.fixture
+def command(registry, monkeypatch):
+    """The command, on the portal of the test."""
+
     @contextmanager
     def opened_here(ini):
         yield SimpleNamespace(registry=registry)
 
     monkeypatch.setattr("sevres_familles.payments.scripts.opened", opened_here)
     monkeypatch.setattr("sys.argv", ["sevres-ask", "x.ini", "--list"])
+    return ask
 
-    ask()
+
+@pytest.mark.parametrize("left", [K.UNCLEAR], indirect=True)
+def test_the_command_lists_what_is_left_to_staff(command, left, capsys):
+    command()
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{left} : 60,00\u00a0€, parti à la banque, commencé le lundi 23 novembre 2026 à 15:40, "
+        "à vérifier auprès de la banque, qui n’est plus interrogée depuis le lundi 30 novembre 2026 à 15:40",
+        "1 paiement sans réponse définitive de la banque.",
+    ]
+
+
+def test_the_command_lists_what_waits_and_asks_nothing(command, bank, reference, capsys):
+    command()
 
     assert capsys.readouterr().out.splitlines() == [
         f"{reference} : 60,00\u00a0€, parti à la banque, commencé le lundi 23 novembre 2026 à 15:40, "

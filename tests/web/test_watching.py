@@ -62,6 +62,7 @@ class TestReadiness:
             "ask_worker_silent_seconds",
             "mail_worker_silent_seconds",
             "mails_untried_seconds",
+            "payments_unanswered_seconds",
             "storage_failing",
         }
         assert set(checks.values()) == {"ok"}

@@ -41,7 +41,7 @@ def take_notification(context: NotificationDoor, request: Request) -> Response:
         return _set_aside(request, notice)
     outcome = apply(request.portal, request.registry, payment, notice.evidence)
     if outcome is Outcome.QUARANTINED:
-        request.portal["paiements"].to_ask[payment.reference] = request.now
+        request.portal["paiements"].ask_at(payment.reference, request.now)
     log.info("Notification for %s: %s, now %s", payment.reference, outcome, payment.state)
     return _answer(outcome)
 
@@ -58,7 +58,7 @@ def _set_aside(request: Request, notice: Notice) -> Response:
     known_shape = re.fullmatch(r"P-[2-9A-Z]{9}", reference) is not None
     raise_alert(request.portal, None, text, request.now, reference=reference if known_shape else "")
     if request.portal["paiements"].find(reference) is not None:
-        request.portal["paiements"].to_ask[reference] = request.now
+        request.portal["paiements"].ask_at(reference, request.now)
     return _answer("set aside")
 
 
