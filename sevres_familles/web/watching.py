@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from typing import Any, NamedTuple
 
 import transaction
@@ -44,12 +44,15 @@ _KEPT_FOR = 5.0
 LONGEST_SILENCE = timedelta(minutes=5)
 #: How often a worker says so.
 _BEAT_EVERY = timedelta(seconds=30)
-#: The share of the disk, in percent, and the seconds by which clocks may differ (R11).
+#: The share of the disk, in percent, and the seconds by which the clock may be wrong (R11).
 _LEAST_FREE, _MOST_SKEW = 10.0, 2.0
 
 
 class Measure(NamedTuple):
-    """A figure: the name of its check and of its metric, what it says, and the most that it may be."""
+    """A figure: the name of its check and of its metric, what it says, and the most that it may be.
+
+    One that nobody knows is no number (``nan``), and fails nothing.
+    """
 
     name: str
     help: str
@@ -59,7 +62,14 @@ class Measure(NamedTuple):
     @property
     def is_good(self) -> bool:
         """Whether the portal can be relied on, as far as this goes."""
-        return self.value <= self.most
+        return not self.value > self.most
+
+    @property
+    def verdict(self) -> str:
+        """What ``/readyz`` says of it."""
+        if isnan(self.value):
+            return "unknown"
+        return "ok" if self.is_good else "failing"
 
 
 Measuring = Callable[[Portal, Any, datetime], Iterable[Measure]]
@@ -94,7 +104,7 @@ def show_readiness(context: Watched, request: Request) -> Response:
     """Say whether the service can be relied on: 503 when it cannot."""
     _only_for_watchers(request)
     measures = request.registry.watch.measures()
-    checks = {each.name: "ok" if each.is_good else "failing" for each in measures if isfinite(each.most)}
+    checks = {each.name: each.verdict for each in measures if isfinite(each.most)}
     is_ready = all(each.is_good for each in measures)
     return Response(json_body={"ready": is_ready, "checks": checks}, status=200 if is_ready else 503)
 
@@ -212,7 +222,9 @@ def silence_of(portal: Portal, name: str, now: datetime) -> Measure:
 
 
 def _clock(portal: Portal, registry: Any, now: datetime) -> Iterator[Measure]:
-    """Measure by how much the last thing that was written is ahead of this machine's clock."""
+    """Measure how far this machine's clock may be from the true time, and from the last thing that was written."""
+    error = registry.clock.error()
+    yield Measure("clock_error_seconds", "How far from the true time the clock may be.", error, _MOST_SKEW)
     last = max(portal.stores["heartbeats"].values(), default=datetime.min.replace(tzinfo=UTC))
     ahead = max(0.0, (last - now).total_seconds())
     yield Measure("clock_behind_seconds", "How far the clock is behind what was already written.", ahead, _MOST_SKEW)

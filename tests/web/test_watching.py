@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from math import inf, isnan, nan
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sevres_familles.notifications.delivery import deliver_due
 from sevres_familles.notifications.resources import MailKind
 from sevres_familles.payments.asking import ask_all
 from sevres_familles.web import watching
+from sevres_familles.web.clock import SystemClock, told_by_the_kernel
 from sevres_familles.web.watching import beat
 from tests import factories, rich
 from tests.conftest import NOW
@@ -59,6 +61,7 @@ class TestReadiness:
         assert set(checks) == {
             "disk_used_percent",
             "clock_behind_seconds",
+            "clock_error_seconds",
             "ask_worker_silent_seconds",
             "mail_worker_silent_seconds",
             "mails_untried_seconds",
@@ -85,6 +88,19 @@ class TestReadiness:
         clock.advance(seconds=-10)
 
         assert readiness(watcher, 503)["clock_behind_seconds"] == "failing"
+
+    def test_is_denied_when_the_clock_may_be_wrong(self, watcher, alive, clock):
+        clock.seconds_wrong = 2.0
+        assert readiness(watcher, 200)["clock_error_seconds"] == "ok"
+
+        clock.seconds_wrong = 2.1
+        assert readiness(watcher, 503)["clock_error_seconds"] == "failing"
+
+    def test_is_not_denied_where_nobody_can_tell_of_the_clock(self, watcher, alive, clock):
+        clock.seconds_wrong = nan
+
+        assert readiness(watcher, 200)["clock_error_seconds"] == "unknown"
+        assert "sevres_clock_error_seconds NaN\n" in watcher.get("/metrics").text
 
     def test_is_denied_when_the_disk_is_nearly_full(self, watcher, alive, monkeypatch):
         usage = type("Usage", (), {"total": 100, "used": 91, "free": 9})
@@ -127,6 +143,23 @@ class TestReadiness:
 def write_mail(stored: Any) -> None:
     with stored() as portal:
         portal.stores["outbox"].write(MailKind.RECEIPT, "claire@ville.example", {}, domain="ville.example", at=NOW)
+
+
+class TestSystemClock:
+    def test_may_be_as_wrong_as_the_kernel_was_told(self):
+        assert SystemClock(lambda: 12_500).error() == 0.0125
+
+    def test_that_nobody_keeps_is_not_known(self):
+        assert isnan(SystemClock(lambda: 16_000_000).error())
+
+    def test_that_nobody_keeps_any_more_may_be_wrong_without_an_end(self):
+        told = iter((12_500, 15_999_999, 16_000_000, 900))
+        clock = SystemClock(lambda: next(told))
+
+        assert [clock.error() for _ in range(4)] == [0.0125, 15.999999, inf, 0.0009]
+
+    def test_asks_the_kernel_of_this_machine(self):
+        assert 0 <= told_by_the_kernel() <= 16_000_000
 
 
 class TestWorkers:
