@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             lines, status = _do(request, chosen)
         except PrintingRunning:
+            if chosen.clean:  # nightly: what is printed now is not to be deleted yet, and the next night comes
+                sys.exit(0)
             sys.exit("Une autre commande d’impression est en cours : attendez sa fin, puis recommencez.")
         except UnknownRun as error:
             sys.exit(f"Aucune impression ne s’appelle {error}. « --list » les nomme.")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sevres_familles.demo.town import write_town
+from sevres_familles.regies.printing.folders import folders_in
 from sevres_familles.regies.printing.pressing import FEW
 from tests.conftest import NOW
 
@@ -80,6 +81,16 @@ def test_a_lot_is_printed_listed_and_confirmed(town: Path) -> None:
     assert f"Impression {name} confirmée" in confirmed.stdout
     assert not (town / "impressions" / name).exists()
     assert "Rien à imprimer." in run(town, "sevres-print", *LOT).stdout
+
+
+def test_beside_another_command_the_nightly_cleaning_ends_well_and_the_others_are_refused(town: Path) -> None:
+    with folders_in(town):
+        cleaned = run(town, "sevres-print", "--clean")
+        printed = run(town, "sevres-print", *LOT)
+
+    assert (cleaned.returncode, cleaned.stderr) == (0, "")
+    assert printed.returncode == 1
+    assert "Une autre commande d’impression est en cours" in printed.stderr
 
 
 @pytest.mark.parametrize(
