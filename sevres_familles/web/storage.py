@@ -35,6 +35,11 @@ _MAKING = 0x736576726573
 #: What is raised when the database cannot be reached, or cannot write.
 UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, sqlite3.OperationalError)
 
+#: How long, in seconds, another process may hold the file of numbers.
+_PATIENCE = 30
+#: What SQLite says of a file that is none of its own, is broken, or has other tables than ours.
+_DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+
 #: What SQLite says when a file could not be synced.
 _FAILED_SYNC = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
@@ -139,13 +144,15 @@ def _relstorage_in(folder: Path, options: Options) -> RelStorage:
 def _is_whole(numbers: Path) -> bool:
     """Tell whether the file of numbers is what SQLite and RelStorage expect, or not there yet."""
     try:
-        with closing(sqlite3.connect(numbers)) as connection:
+        with closing(sqlite3.connect(numbers, timeout=_PATIENCE)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'new_oid'").fetchone():
                 return numbers.stat().st_size == 0
             return connection.execute("SELECT count(*) FROM new_oid").fetchone() == (1,) and (
                 connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             )
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _DAMAGE:
+            raise
         return False
 
 

@@ -1,10 +1,11 @@
 """What the portal asks of a storage, tried on each: SQLite in a folder, and PostgreSQL."""
 
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import transaction
 from pyramid.router import Router
 from transaction.interfaces import NoTransaction
 from ZODB.POSException import ConflictError
+from ZODB.utils import u64
 
 from sevres_familles.domain.payment import EvidenceKind
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.services import NotPayable, apply
+from sevres_familles.web import storage as storage_module
 from sevres_familles.web.settings import WrongSettings, read_settings
 from sevres_familles.web.storage import libpq_address
 from tests import factories
@@ -165,6 +168,65 @@ def test_processes_that_start_together_on_an_empty_database_make_it_once(tmp_pat
     said = [process.communicate(timeout=120)[0] for process in started]
     assert [process.returncode for process in started] == [0] * 4, said
     assert sum("(0 étape" not in each for each in said) == 1, said
+
+
+class TestNumbers:
+    """RelStorage's file of the last number given to an object: two processes with one each give the same numbers."""
+
+    @pytest.fixture
+    def numbers(self, ini, clock, tmp_path) -> Path:
+        with self.opened(ini, clock, tmp_path):
+            return tmp_path / "database" / "oids.sqlite3"
+
+    @staticmethod
+    @contextmanager
+    def opened(ini: dict[str, str], clock: Any, folder: Path) -> Iterator[Any]:
+        app = make_app({**ini, "sevres.storage": f"embedded://{folder}/database"}, clock)
+        with closing(app.registry._zodb_databases[""]) as database:
+            yield database
+
+    def test_held_by_another_process_stay_in_their_place(self, ini, clock, numbers, tmp_path, monkeypatch):
+        monkeypatch.setattr(storage_module, "_PATIENCE", 0.1)
+        with closing(sqlite3.connect(numbers, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+
+            with (
+                pytest.raises(sqlite3.OperationalError, match="locked"),
+                self.opened(ini, clock, tmp_path),
+            ):
+                pass
+
+            assert [each.name for each in numbers.parent.glob("oids*")] == [numbers.name]
+        with self.opened(ini, clock, tmp_path) as database:
+            assert database.new_oid()
+
+    def test_that_cannot_be_read_are_not_taken_for_damaged(self, ini, clock, numbers, tmp_path):
+        whole = numbers.rename(numbers.with_suffix(".aside"))
+        numbers.mkdir()
+
+        with pytest.raises(sqlite3.OperationalError, match="unable to open"), self.opened(ini, clock, tmp_path):
+            pass
+
+        numbers.rmdir()
+        whole.rename(numbers)
+        with self.opened(ini, clock, tmp_path) as database:
+            assert database.new_oid()
+        assert not numbers.with_suffix(".damaged").exists()
+
+    @pytest.mark.parametrize(
+        "damage",
+        [lambda data: b"\xff" * len(data), lambda data: data[:47] + b"\x09" + data[48:], lambda data: data[:1000]],
+        ids=["noise", "a format that there is not", "cut"],
+    )
+    def test_that_are_damaged_are_put_aside_and_made_from_the_database(self, ini, clock, numbers, tmp_path, damage):
+        numbers.write_bytes(damage(numbers.read_bytes()))
+
+        with closing(sqlite3.connect(numbers.with_name("main.sqlite3"))) as kept:
+            ((greatest,),) = kept.execute("SELECT MAX(zoid) FROM object_state")
+
+        with self.opened(ini, clock, tmp_path) as database:
+            assert u64(database.new_oid()) > greatest
+        assert numbers.with_suffix(".damaged").exists()
 
 
 class TestAddress:
