@@ -30,6 +30,8 @@ OPEN_CONTEXTS = {
     "HTTPError",
     "HTTPForbidden",
     "HTTPNotFound",
+    "InterfaceError",
+    "OperationalError",
     "TransientError",
     "UnicodeDecodeError",
 }
