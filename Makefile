@@ -18,9 +18,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin
 # Each file of tests goes whole to one of a few processes, so that what its tests share is made once.
-PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
+# One that ends for a test that hangs is not started again, or the test would be.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
-.PHONY: serve test check bench faults browser
+.PHONY: serve test check bench faults debian install-debian
 
 serve: .venv/for-demo
 	@mkdir -p -m 700 $(VAR)
@@ -37,10 +38,10 @@ demo-data:
 	@$(BIN)/sevres-demo --accounts development.ini
 	@touch $(VAR)/demo-loaded
 
-test: .venv/for-tests browser
+test: .venv/for-tests debian
 	$(BIN)/python $(PYTEST)
 
-check: .venv/for-tests browser
+check: .venv/for-tests debian
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -53,19 +54,20 @@ check: .venv/for-tests browser
 bench: .venv/for-tests
 	$(BIN)/python -m benchmarks
 
-faults: .venv/for-tests
-	FAULTS=long $(BIN)/python -m pytest tests/faults
+# What lacks fails here, as in CI, and a test may last an hour before it is ended.
+faults: .venv/for-tests debian
+	CI=true FAULTS=long $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/faults
 
-# Journeys need a browser, Debian's chromium, and storage tests its PostgreSQL.  Without, they say so, and fail in CI.
-browser:
-	@{ command -v chromium && command -v strace && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
-	$(MAKE) --no-print-directory install-browser || \
-	printf '\n  ATTENTION : sans chromium ni PostgreSQL (Debian), des essais ne seront pas faits.\n\n'
+# The programs of Debian's that tests run beside Python.  Tests that lack one say so, and fail in CI.
+DEBIAN := chromium nginx-light postgresql strace age git systemd fonts-dejavu-core fonts-liberation
+debian:
+	@{ for each in chromium nginx strace age git systemd-analyze; do command -v $$each || exit 1; done && \
+	ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
+	$(MAKE) --no-print-directory install-debian || \
+	printf '\n  ATTENTION : il manque un de ces paquets de Debian, des essais ne seront pas faits :\n  %s\n\n' "$(DEBIAN)"
 
-.PHONY: install-browser
-install-browser:
-	@test "$$(id -u)" = 0 && apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium nginx-light postgresql strace age fonts-dejavu-core fonts-liberation
+install-debian:
+	@test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN)
 
 # Every wheel by its hash (requirements/, made by `make lock`): what a registry serves otherwise is refused.  What has no
 # wheel is built by the setuptools of requirements/build.txt, without a look at any registry.

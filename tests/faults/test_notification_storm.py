@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sevres_familles.payments.resources import Payment
 from tests import factories
 from tests.faults.workers import Told, Workers, running_workers
 from tests.postgres import Postgres
@@ -44,14 +43,6 @@ def say(what: str, told: Sequence[Told]) -> None:
     """Tell how long the bank waited."""
     seconds = sorted(each.seconds for each in told)
     print(f"\n{what}: median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s")
-
-
-def payments(workers: Workers, references: Sequence[str]) -> list[Payment]:
-    with workers.store() as portal:
-        found = [portal["paiements"][reference] for reference in references]
-        for each in found:
-            each._p_activate()
-        return found
 
 
 def test_one_notification_a_hundred_times_at_once_is_booked_once(workers: Workers):
