@@ -15,9 +15,9 @@ FAMILIES = 250
 def test_a_dump_of_the_database_gives_none_of_a_thousand_secrets(stored, registry, clock, announced):
     settings = registry.settings_of_portal
     seeded = []
-    for number in range(FAMILIES):
-        code = str(10_000 + number)
-        with stored() as portal:
+    with stored() as portal:
+        for number in range(FAMILIES):
+            code = str(10_000 + number)
             record = factories.DUPOND._replace(
                 guardians=(factories.DUPOND.guardians[0]._replace(email=f"family{number}@example.fr"),)
             )
@@ -29,15 +29,15 @@ def test_a_dump_of_the_database_gives_none_of_a_thousand_secrets(stored, registr
             credentials.open_session(ticket, Session(clock.now(), Scope.FAMILY), settings.session_absolute)
             ask_reset(portal, registry, f"family{number}@example.fr", clock.now())
             ask_confirmation(portal, registry, code, f"other{number}@example.fr", clock.now())
-        asked, confirming = announced[-2:]
-        seeded += [
-            password,
-            printed,
-            squeeze(printed),
-            ticket,
-            token_for(settings, "reset", code, asked.links[0].nonce),
-            token_for(settings, "email", code, confirming.nonce),
-        ]
+            asked, confirming = announced[-2:]
+            seeded += [
+                password,
+                printed,
+                squeeze(printed),
+                ticket,
+                token_for(settings, "reset", code, asked.links[0].nonce),
+                token_for(settings, "email", code, confirming.nonce),
+            ]
 
     with stored() as portal:
         dump = b"\0".join(record.data for each in portal._p_jar.db().storage.iterator() for record in each)

@@ -94,16 +94,17 @@ def test_killed_at_any_commit_an_import_shows_nothing_and_the_next_one_cleans_up
     deaths = 0
     for commits in count(1):
         exitcode = take(ini, second, commits, after=after)
-        if exitcode == 0 or len(shown(ini)) != 6:
+        seen = shown(ini)
+        if exitcode == 0 or len(seen) != 6:
             break
         assert exitcode == -signal.SIGKILL
-        assert shown(ini) == before
+        assert seen == before
         deaths += 1
 
     # Opening, reading, the lot, six batches at least, the addresses: each died, before the publication.
     assert deaths >= 9
-    assert len(shown(ini)) == 12
     published = shown(ini)
+    assert len(published) == 12
     assert take(ini, second) == 0
     assert shown(ini) == published
     with portal_of(ini) as portal:
