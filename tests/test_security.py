@@ -415,7 +415,13 @@ def production_settings(folder: Path) -> dict[str, str]:
         path.touch(mode=0o600)
         path.write_text("5" * 64)
     shutil.copytree(PACKAGE / "demo" / "theme", folder / "theme")
-    shutil.copy(PACKAGE / "demo" / "ville.toml", folder / "ville.toml")
+    town = (PACKAGE / "demo" / "ville.toml").read_text(encoding="utf-8")
+    for made_up, true in (
+        ("securite@ville-sevres.example", "securite@sevres.fr"),
+        ("Site de démonstration", "La ville"),
+    ):
+        town = town.replace(made_up, true)
+    (folder / "ville.toml").write_text(town, encoding="utf-8")
     return {
         **settings_in(folder),
         "sevres.environment": "production",

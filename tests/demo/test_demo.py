@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import os
-import shutil
 import subprocess
 import sysconfig
 from datetime import date, timedelta
@@ -205,15 +204,13 @@ class TestCommands:
         assert told == (1, ["Un autre import est en cours : attendez sa fin, puis recommencez."])
 
     def test_give_no_demonstration_password_in_production(self, command, tmp_path):
-        shutil.copytree("sevres_familles/demo/theme", tmp_path / "theme")
-        town = shutil.copy("sevres_familles/demo/ville.toml", tmp_path)
         ini = tmp_path / "production.ini"
         changes = {
             "environment = development": "environment = production",
             "public_url = http://localhost:{port}": "public_url = https://familles.ville.example",
             "http://127.0.0.1:{bank_port}": "https://banque.example",
             "bank_mode = TEST": "bank_mode = PRODUCTION",
-            "town_file = sevres_familles:demo/ville.toml": f"town_file = {town}",
+            "town_file = sevres_familles:demo/ville.toml": "town_file = tests/host/valombre/ville.toml",
         }
         text = Path("development.ini").read_text()
         for before, after in changes.items():
