@@ -161,7 +161,7 @@ def _town_dangers(settings: "Settings") -> Iterator[str]:
         left |= _words_of_the_demonstration(values)
     for key, value in values:
         if value in left:
-            yield f"sevres.town_file: {key} is still to be filled in, « {value} » is no town's own ({path})"
+            yield f"sevres.town_file: {key} is still to be filled in, it says « {value} »"
 
 
 def _words_of_the_demonstration(values: set[tuple[str, str]]) -> set[str]:
