@@ -3,19 +3,21 @@
 Both are exact: records keep their oids, their transactions and their seals.
 """
 
-import re
-import secrets
+import fcntl
 import shutil
 import sqlite3
+import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psycopg2
 from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import parse_dsn
 
 from sevres_familles.backup.disk import sync
 from sevres_familles.backup.vault import BackupRefused
@@ -24,8 +26,14 @@ from sevres_familles.web.storage import embedded_folder, libpq_address
 _RECORDS = "SELECT count(*) FROM object_state"
 #: Where PostgreSQL is asked to make and rename databases.
 _MAINTENANCE = "postgres"
-#: The path of an address, which names the database; `urlsplit` loses the two slashes of one without a host.
-_PATH = re.compile(r"^(postgresql://[^/?]*)/[^?]*")
+#: How long PostgreSQL may take, in seconds, to let a connection go that was closed.
+_CLOSING = 3
+_PAUSE = 0.1
+#: The bytes that SQLite locks in a file (https://sqlite.org/fileformat2.html, « the lock-byte page »): the first, and
+#: how many.
+_LOCKED = (0x40000000, 512)
+#: `struct flock`: kind, whence, first, length, process.
+_FLOCK = "hhqqi"
 
 
 class Database(Protocol):
@@ -44,8 +52,12 @@ class Database(Protocol):
     def restored(self, copy: Path) -> AbstractContextManager[str]:
         """Make a database of a copy, beside this one, for a block, and give its address.
 
-        It goes at the end of the block, unless put in place.
+        It goes at the end of the block, unless put in place.  What it makes outside the workshop of the copy bears the
+        name of that workshop.
         """
+
+    def forget(self, workshop: str) -> None:
+        """Remove what a workshop that was left made outside it."""
 
     def holds_records(self) -> bool:
         """Tell whether anything would be replaced."""
@@ -100,44 +112,49 @@ class EmbeddedDatabase:
 
     @contextmanager
     def restored(self, copy: Path) -> Iterator[str]:
-        """Give the address of a folder with the copy in it."""
-        folder = copy.parent / f"base-{secrets.token_hex(4)}"
+        """Give the address of a folder with the copy in it, which goes with the workshop."""
+        folder = copy.parent / "base"
         folder.mkdir(mode=0o700)
         copy.rename(folder / self.file)
-        try:
-            yield f"embedded://{folder}?{self._query}"
-        finally:
-            # It is no longer there when it was put in place.
-            shutil.rmtree(folder, ignore_errors=True)
+        yield f"embedded://{folder}?{self._query}"
+
+    def forget(self, workshop: str) -> None:
+        """Remove the folder that was about to take the place."""
+        shutil.rmtree(self._beside(workshop), ignore_errors=True)
 
     def holds_records(self) -> bool:
         """Tell whether there is a database."""
         return (self._folder / self.file).exists()
 
     def is_used(self) -> bool:
-        """Tell whether another process has it open: SQLite lets its log go to nobody else."""
+        """Tell whether another process has it open: SQLite then holds a lock, which is asked for without reading.
+
+        So a damaged database can be replaced, and one that a process still works on cannot, whatever stands in it.
+        """
         if not self.holds_records():
             return False
-        with closing(sqlite3.connect(self._folder / self.file, timeout=0)) as connection:
-            try:
-                alone = connection.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
-            except sqlite3.OperationalError:
-                return True
-            return not alone
+        question = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, *_LOCKED, 0)
+        with (self._folder / self.file).open("rb") as file:
+            answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, question)
+        return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
     def replace_by(self, restored: str, stamp: str) -> str | None:
         """Rename folders: the restored one arrives whole, or not."""
-        arriving = self._folder.with_name(f"{self._folder.name}.restauree-{stamp}")
-        shutil.move(embedded_folder(restored), arriving)
+        source = embedded_folder(restored)
+        arriving = self._beside(source.parent.name)
+        shutil.move(source, arriving)
         for path in (*arriving.iterdir(), arriving):
             sync(path)
         before = None
         if self._folder.exists():
-            before = self._folder.with_name(f"{self._folder.name}.avant-{stamp}")
+            before = self._beside(f"avant-{stamp}")
             self._folder.rename(before)
         arriving.rename(self._folder)
         sync(self._folder.parent)
         return str(before) if before else None
+
+    def _beside(self, word: str) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.{word}")
 
 
 class PostgresDatabase:
@@ -148,19 +165,18 @@ class PostgresDatabase:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._name = urlsplit(uri).path.lstrip("/")
+        self._name = _name_in(uri)
 
     def copy_to(self, copy: Path) -> int:
         """Copy it by pg_dump, which reads the very snapshot that the records are counted in."""
-        address = libpq_address(self._uri)
-        with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        with closing(_connection(self._uri)) as connection, connection.cursor() as cursor:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             cursor.execute("SELECT pg_export_snapshot()")
             ((snapshot,),) = cursor.fetchall()
             cursor.execute(_RECORDS)
             ((records,),) = cursor.fetchall()
             _run("pg_dump", "--format=custom", "--compress=0", "--no-owner", "--no-privileges",
-                 f"--snapshot={snapshot}", f"--file={copy}", f"--dbname={address}")  # fmt: skip
+                 f"--snapshot={snapshot}", f"--file={copy}", f"--dbname={libpq_address(self._uri)}")  # fmt: skip
         return int(records)
 
     def records(self) -> int:
@@ -170,7 +186,7 @@ class PostgresDatabase:
     @contextmanager
     def restored(self, copy: Path) -> Iterator[str]:
         """Give the address of another database of the same server, made of the copy."""
-        name = f"{self._name}_restauree_{secrets.token_hex(4)}"
+        name = self._named_after(copy.parent.name)
         try:
             self._ask(f'CREATE DATABASE "{name}" TEMPLATE template0', database=_MAINTENANCE)
         except InsufficientPrivilege as error:
@@ -181,42 +197,83 @@ class PostgresDatabase:
                  f"--dbname={libpq_address(address)}", str(copy))  # fmt: skip
             yield address
         finally:
-            self._ask(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', database=_MAINTENANCE)
+            self.forget(copy.parent.name)
+
+    def forget(self, workshop: str) -> None:
+        """Drop the database that was made of a copy."""
+        self._ask(f'DROP DATABASE IF EXISTS "{self._named_after(workshop)}" WITH (FORCE)', database=_MAINTENANCE)
 
     def holds_records(self) -> bool:
-        """Tell whether the database has RelStorage's table of records, with anything in it."""
+        """Tell whether the database has RelStorage's table of records, with anything in it.
+
+        :raises BackupRefused: when there is no such database: its administrator makes it.
+        """
+        if not self._ask("SELECT 1 FROM pg_database WHERE datname = %s", self._name, database=_MAINTENANCE):
+            raise BackupRefused(
+                f"la base « {self._name} » n’existe pas : que son administrateur la crée d’abord, vide "
+                f"(createdb -O RÔLE -E UTF8 -T template0 {self._name})"
+            )
         return self._ask("SELECT to_regclass('object_state') IS NOT NULL") == [(True,)] and self._ask(
             "SELECT 1 FROM object_state LIMIT 1"
         ) == [(1,)]
 
     def is_used(self) -> bool:
-        """Tell whether another connection to it is open."""
-        others = self._ask(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", self._name, database=_MAINTENANCE
+        """Tell whether another connection to it is open, and stays so: the server's own workers are none."""
+        give_up_at = time.monotonic() + _CLOSING
+        while self._connections():
+            if time.monotonic() >= give_up_at:
+                return True
+            time.sleep(_PAUSE)
+        return False
+
+    def _connections(self) -> int:
+        ((count,),) = self._ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+            self._name,
+            database=_MAINTENANCE,
         )
-        return bool(others[0][0])
+        return int(count)
 
     def replace_by(self, restored: str, stamp: str) -> str | None:
         """Rename databases, both in one transaction."""
-        before, arriving = f"{self._name}_avant_{stamp.lower()}", urlsplit(restored).path.lstrip("/")
-        address = libpq_address(self._beside(_MAINTENANCE))
-        with closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+        before, arriving = f"{self._name}_avant_{stamp.lower()}", _name_in(restored)
+        with closing(_connection(self._beside(_MAINTENANCE))) as connection, connection, connection.cursor() as cursor:
             cursor.execute(f'ALTER DATABASE "{self._name}" RENAME TO "{before}"')
             cursor.execute(f'ALTER DATABASE "{arriving}" RENAME TO "{self._name}"')
         return before
 
     def _beside(self, name: str) -> str:
-        """Give the address of another database of the same server."""
-        return _PATH.sub(rf"\1/{name}", self._uri, count=1)
+        """Give the address of another database of the same server: the last name that an address says counts."""
+        return f"{self._uri}{'&' if '?' in self._uri else '?'}dbname={quote(name, safe='')}"
+
+    def _named_after(self, workshop: str) -> str:
+        return f"{self._name}_{workshop}"
 
     def _ask(self, statement: str, *values: str, database: str = "") -> list[tuple[Any, ...]]:
         """Run a statement outside a transaction, and give its rows."""
         address = self._beside(database) if database else self._uri
-        with closing(psycopg2.connect(libpq_address(address))) as connection:
+        with closing(_connection(address)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(statement, values)
                 return list(cursor.fetchall()) if cursor.description else []
+
+
+def _name_in(uri: str) -> str:
+    """Give the name of the database of an address."""
+    words = parse_dsn(libpq_address(uri))
+    return str(words.get("dbname") or words.get("user"))
+
+
+def _connection(uri: str) -> Any:
+    """Connect to a database of PostgreSQL.
+
+    :raises BackupRefused: with what it said, when it does not answer, or lets nobody in.
+    """
+    try:
+        return psycopg2.connect(libpq_address(uri))
+    except psycopg2.OperationalError as error:
+        raise BackupRefused(f"PostgreSQL n’ouvre pas la base : {str(error).strip()}") from error
 
 
 def _count(file: Path) -> int:

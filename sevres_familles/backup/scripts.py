@@ -1,34 +1,39 @@
 """Commands: ``sevres-backup``, ``sevres-restore``, ``sevres-pack``."""
 
 import argparse
-import fcntl
+import getpass
 import os
+import shutil
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import transaction
-from pyramid.paster import get_appsettings, setup_logging
+from pyramid.paster import setup_logging
 
 from sevres_familles.backup.archive import Manifest
-from sevres_familles.backup.databases import database_at
+from sevres_familles.backup.databases import Database, database_at
+from sevres_familles.backup.disk import alone_in
 from sevres_familles.backup.keeping import Keeping, backups_in, forgotten
 from sevres_familles.backup.packing import pack
-from sevres_familles.backup.restoring import Restored, restored
+from sevres_familles.backup.restoring import InPlace, Restored, put_in_place, restored
 from sevres_familles.backup.saving import save
-from sevres_familles.backup.vault import BackupRefused, Key, new_key, read_keys
+from sevres_familles.backup.vault import BackupRefused, new_key, read_keys
 from sevres_familles.domain import french
+from sevres_familles.domain.references import ReceiptNumber
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.scripts import report
 from sevres_familles.web.clock import SystemClock
 from sevres_familles.web.root import portal_in
-from sevres_familles.web.scripts import opened, parser
-from sevres_familles.web.settings import Settings, read_settings
+from sevres_familles.web.scripts import opened, parser, settings_in, told_when_full
+from sevres_familles.web.settings import Settings
 
 #: The key's file, in the folder of secrets.
 KEY_FILE = "backup.key"
+#: How long a backup waits for another one of its folder, in seconds.
+PATIENCE = 600
 
 
 def backup() -> None:
@@ -52,27 +57,39 @@ def backup() -> None:
             options.error("donnez le dossier des sauvegardes, ou --new-key")
         archive, manifest = _back_up(arguments.ini, arguments.folder, quick=arguments.quick)
         print(_told(archive, manifest))
-        if arguments.keep:
-            _forget(arguments.folder, Keeping(*arguments.keep))
         if arguments.check:
             _check(arguments.ini, archive)
+        # Once the new one is known to be good, and not before.
+        if arguments.keep:
+            _forget(arguments.folder, Keeping(*arguments.keep))
     return None
 
 
 def restore() -> None:
     """Restore a backup, verified before it takes the place of the database (``sevres-restore INI FILE [--check]``)."""
     options = parser("Restaure une sauvegarde, vérifiée avant de prendre la place de la base.")
-    options.add_argument("archive", type=Path, metavar="SAUVEGARDE", help="la sauvegarde")
+    options.add_argument(
+        "archive", type=Path, metavar="SAUVEGARDE", help="la sauvegarde, ou un dossier dont la dernière est prise"
+    )
     options.add_argument("--check", action="store_true", help="restaure à côté, vérifie, et ne touche à rien")
     options.add_argument("--replace", action="store_true", help="remplace la base, qui est gardée sous un autre nom")
     options.add_argument("--despite-faults", action="store_true", help="met en place même ce qui a des anomalies")
     options.add_argument(
         "--key", type=Path, metavar="FICHIER", help="le fichier de la clé, s’il n’est pas avec les autres secrets"
     )
+    options.add_argument(
+        "--configuration", type=Path, metavar="DOSSIER",
+        help="écrit dans ce dossier, nouveau, l’ini, le fichier de la ville et son thème tels qu’ils étaient",
+    )  # fmt: skip
+    options.add_argument(
+        "--last-receipt", action="append", default=[], type=_receipt_number, metavar="NUMÉRO",
+        help="le dernier reçu donné par une régie, s’il est connu avec certitude : les numéros reprennent juste après "
+        "(une fois par régie) ; sinon ils reprennent bien au-delà, et ce qui est sauté est écrit dans la base",
+    )  # fmt: skip
     arguments = options.parse_args()
     with _refusals():
         if arguments.check:
-            _check(arguments.ini, arguments.archive, arguments.key)
+            _check(arguments.ini, arguments.archive, arguments.key, arguments.configuration)
         else:
             _restore(arguments)
 
@@ -98,17 +115,33 @@ def pack_database() -> None:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """End with the words of a refusal, and a status of 1."""
+    """Run a command: what it writes is for the service alone, and a refusal or a full disk ends it with a sentence.
+
+    SIGTERM ends it as an exception does, so that nothing of the database is left in clear.
+    """
+    os.umask(0o077)
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        yield
+        with told_when_full():
+            yield
     except BackupRefused as refused:
         text = str(refused)
         sys.exit(f"{text[:1].upper()}{text[1:]}.")
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _settings_of(ini: str) -> Settings:
+    settings = settings_in(ini)
     setup_logging(ini)
-    return read_settings(get_appsettings(ini))
+    return settings
+
+
+def _receipt_number(text: str) -> ReceiptNumber:
+    try:
+        return ReceiptNumber.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} n’est pas un numéro de reçu (2026-SCO-000123)") from error
 
 
 def _make_key(path: Path) -> None:
@@ -123,7 +156,7 @@ def _make_key(path: Path) -> None:
 
 
 def _back_up(ini: str, folder: Path, *, quick: bool) -> tuple[Path, Manifest]:
-    with opened(ini) as request, _alone_in(folder):
+    with _alone_in(folder), opened(ini) as request:
         settings = request.portal_settings
         key = read_keys(settings.secrets_folder / KEY_FILE)[0]
         return save(request.registry, Path(ini), folder, key, request.now, quick=quick)
@@ -131,21 +164,17 @@ def _back_up(ini: str, folder: Path, *, quick: bool) -> tuple[Path, Manifest]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Make one backup at a time in a folder.
+    """Make one backup at a time in a folder: the next one waits.
 
-    :raises BackupRefused: when it is not there, or another is under way.
+    :raises BackupRefused: when the folder is not there, or another backup takes too long.
     """
+    if not folder.is_dir():
+        raise BackupRefused(f"le dossier {folder} n’est pas là")
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise BackupRefused(f"le dossier {folder} n’est pas là") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with alone_in(folder, PATIENCE):
+            yield
     except BlockingIOError as error:
         raise BackupRefused(f"une autre sauvegarde est en cours dans {folder}") from error
-    finally:
-        os.close(descriptor)
 
 
 def _told(archive: Path, manifest: Manifest) -> str:
@@ -167,13 +196,42 @@ def _forget(folder: Path, keeping: Keeping) -> None:
     print(f"{french.plural(len(gone), 'ancienne sauvegarde effacée', 'anciennes sauvegardes effacées')}.")
 
 
-def _check(ini: str, archive: Path, key: Path | None = None) -> None:
-    """Restore beside, verify, and say it; end with a status of 1 when there are faults."""
-    settings = _settings_of(ini)
-    with restored(settings, archive, _keys(settings, key)) as found:
-        print("\n".join(_verdict(found)))
+def _check(ini: str, archive: Path, key: Path | None = None, configuration: Path | None = None) -> None:
+    """Restore beside, verify, and touch nothing; end with a status of 1 when there are faults."""
+    with _restored(_settings_of(ini), archive, key) as found:
+        _write_configuration(found, configuration)
         if found.findings.faults:
             sys.exit(1)
+
+
+@contextmanager
+def _restored(settings: Settings, archive: Path, key: Path | None = None) -> Iterator[Restored]:
+    """Restore beside, verify, and say it, for a block."""
+    keys = read_keys(key or settings.secrets_folder / KEY_FILE)
+    with restored(settings, _newest(archive), keys) as found:
+        print("\n".join(_verdict(found)))
+        yield found
+
+
+def _newest(archive: Path) -> Path:
+    """Give a backup that was named, or the newest of a folder.
+
+    :raises BackupRefused: when the folder has none.
+    """
+    if not archive.is_dir():
+        return archive
+    there = list(backups_in(archive).values())
+    if not there:
+        raise BackupRefused(f"aucune sauvegarde dans {archive}")
+    return there[-1]
+
+
+def _write_configuration(found: Restored, folder: Path | None) -> None:
+    if folder is not None:
+        if folder.exists():
+            raise BackupRefused(f"{folder} existe : la configuration s’écrit dans un dossier nouveau")
+        shutil.copytree(found.configuration, folder)
+        print(f"Configuration sauvegardée, écrite dans {folder}.")
 
 
 def _restore(arguments: argparse.Namespace) -> None:
@@ -185,26 +243,34 @@ def _restore(arguments: argparse.Namespace) -> None:
             "--check vérifie la sauvegarde sans toucher à rien"
         )
     _refuse_if_used(database)
-    with restored(settings, arguments.archive, _keys(settings, arguments.key)) as found:
-        print("\n".join(_verdict(found)))
+    with _restored(settings, arguments.archive, arguments.key) as found:
         if found.findings.faults and not arguments.despite_faults:
             raise BackupRefused("rien n’a été remplacé ; --despite-faults passe outre")
+        _write_configuration(found, arguments.configuration)
         _refuse_if_used(database)
-        kept = found.put_in_place(SystemClock().now())
-    if kept:
-        print(f"La base d’avant est gardée : {kept}.")
-    print(
-        f"Restaurée. Lancez « sevres-init {arguments.ini} », puis reprenez les journaux de la banque (operations.md)."
-    )
+        done = put_in_place(settings, found, arguments.last_receipt, at=SystemClock().now(), by=_operator())
+        print("\n".join(_done_lines(done, arguments.ini)))
 
 
-def _refuse_if_used(database: Any) -> None:
+def _refuse_if_used(database: Database) -> None:
     if database.is_used():
         raise BackupRefused("la base est ouverte par un autre programme : arrêtez d’abord le portail et ses services")
 
 
-def _keys(settings: Settings, named: Path | None) -> Sequence[Key]:
-    return read_keys(named or settings.secrets_folder / KEY_FILE)
+def _operator() -> str:
+    """Name who runs the command, by the account of the machine."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def _done_lines(done: InPlace, ini: str) -> Iterator[str]:
+    if done.kept:
+        yield f"La base d’avant est gardée : {done.kept}."
+    for gap in done.gaps:
+        yield (
+            f"Numéros de reçu {gap.first} à {gap.last} laissés de côté : ils ont pu être donnés depuis. "
+            "C’est écrit dans la base."
+        )
+    yield f"Restaurée. Lancez « sevres-init {ini} », puis reprenez les journaux de la banque (operations.md)."
 
 
 def _verdict(found: Restored) -> list[str]:

@@ -64,9 +64,10 @@ def embedded_folder(uri: str) -> Path:
 
 def libpq_address(uri: str) -> str:
     """Give what libpq takes of a ``postgresql://…`` address, as words: RelStorage adds its own to them."""
-    parts = urlsplit(uri)
-    kept = [(name, value) for name, value in parse_qsl(parts.query) if not _is_ours(name)]
-    words = parse_dsn(parts._replace(query=urlencode(kept, quote_via=quote)).geturl())
+    # Not `geturl`, which loses two slashes where no host stands between them and the name.
+    place, _, query = uri.partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query) if not _is_ours(name)]
+    words = parse_dsn(f"{place}?{urlencode(kept, quote_via=quote)}")
     address: str = make_dsn(**{"connect_timeout": "10"} | words)
     return address
 

@@ -247,6 +247,12 @@ class TestAddress:
             "connect_timeout": "10",
         }
 
+    def test_without_a_host_is_that_of_debian_s_socket(self):
+        address = libpq_address("postgresql:///familles?user=portail&connection_cache_size=20000")
+
+        words = psycopg2.extensions.parse_dsn(address)
+        assert words == {"dbname": "familles", "user": "portail", "connect_timeout": "10"}
+
     @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
     def test_with_a_password_in_it_is_refused(self, ini, scheme):
         with pytest.raises(WrongSettings, match=r"sevres\.storage"):
