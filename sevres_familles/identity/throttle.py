@@ -7,7 +7,7 @@ Tallies of failures decide how long an attempt must wait:
   address counts with its /48 too, where one subscriber may have 65,536 of ours;
 - *this account* from everywhere grows to half a minute, and is only the wait of an address that is new to the account.
   A newcomer takes a place in the queue and keeps it, so that the family gets in after that half-minute at most, however
-  many strangers try meanwhile;
+  many strangers try meanwhile.  An address has only so many places, since each of them is written down;
 - *everywhere*, all failures of the portal: when they are many more than a town's mistakes, every newcomer waits that
   half-minute, and an address has three tries in place of twenty.  It slows whoever spreads over many addresses.
 
@@ -65,7 +65,10 @@ ACCOUNT = Limit(10, timedelta(seconds=5), timedelta(seconds=30), timedelta(minut
 #: All accounts from all addresses: 10,000 families who sign in within ten minutes make some hundred mistakes a minute.
 EVERYWHERE = Limit(300, timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=0.5))
 #: An address on all accounts, while failures everywhere are beyond that.
-UNDER_ATTACK = Limit(3, timedelta(minutes=1), timedelta(minutes=15), timedelta(minutes=20))
+UNDER_ATTACK = Limit(3, timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=20))
+#: Places in the queue that an address takes, on all accounts; the /48 of an IPv6 one takes five times as many.
+QUEUEING = Limit(50, timedelta(seconds=1), timedelta(minutes=10), timedelta(minutes=1))
+QUEUEING_FROM_SITE = QUEUEING._replace(free=250, cooling=timedelta(seconds=12))
 #: The tally of everywhere stands in as many parts, so that failures at once seldom write the same one.
 _PARTS = 16
 _PART_OF_EVERYWHERE = EVERYWHERE._replace(cooling=EVERYWHERE.cooling * _PARTS)
@@ -75,7 +78,10 @@ MAILING = Limit(3, timedelta(minutes=20), timedelta(minutes=20), timedelta(minut
 
 
 class Tally(NamedTuple):
-    """Failures counted at a moment, and until when nothing more is taken."""
+    """Failures counted at a moment, and until when nothing more is taken.
+
+    A clock that was set back makes nobody guilty of more, nor wait for the moment that it had told before.
+    """
 
     level: float
     at: datetime
@@ -83,7 +89,11 @@ class Tally(NamedTuple):
 
     def cooled(self, limit: Limit, now: datetime) -> float:
         """Compute what is left of the failures."""
-        return max(0.0, self.level - (now - self.at) / limit.cooling)
+        return max(0.0, self.level - max(_NOTHING, now - self.at) / limit.cooling)
+
+    def wait(self, now: datetime) -> timedelta:
+        """Tell how long nothing more is taken."""
+        return max(_NOTHING, self.until - now) if self.at <= now else _NOTHING
 
 
 class Throttle(Persistent):
@@ -110,7 +120,7 @@ class Throttle(Persistent):
     def wait(self, key: bytes, now: datetime) -> timedelta:
         """Tell how long a key must still wait."""
         tally = self.find(key)
-        return max(_NOTHING, tally.until - now) if tally else _NOTHING
+        return tally.wait(now) if tally else _NOTHING
 
     def pressure(self, key: bytes, limit: Limit, now: datetime) -> timedelta:
         """Tell how long a newcomer must wait, given the failures of a key."""
@@ -172,12 +182,17 @@ class Attempts:
         device: str | None = None,
     ) -> None:
         where, site = network_of(address), site_of(address)
+        sites = (site,) if site else ()
         self._throttle = throttle
         self._now = now
         self._is_known = device is not None
         self._account = key_for(secret, "account", account)
         self._address = key_for(secret, "address", where)
-        self._site = key_for(secret, "site", site) if site else None
+        self._sites = [key_for(secret, "site", each) for each in sites]
+        self._places = {
+            key_for(secret, "places", where): QUEUEING,
+            **{key_for(secret, "places of site", each): QUEUEING_FROM_SITE for each in sites},
+        }
         #: Who tries this account: the device if it is known, else the address.
         self._both = key_for(secret, "device", device, account) if device else key_for(secret, "both", where, account)
         self._everywhere = _keys_of_everywhere(secret)
@@ -188,11 +203,22 @@ class Attempts:
         wait = throttle.wait(self._both, now)
         if self._is_known:
             return wait
-        wait = max(wait, throttle.wait(self._address, now), throttle.wait(self._site, now) if self._site else _NOTHING)
+        wait = max(wait, *(throttle.wait(key, now) for key in (self._address, *self._sites)))
         if throttle.find(self._both) is None and not wait:
             wait = max(throttle.pressure(self._account, ACCOUNT, now), EVERYWHERE.delay(self._level_everywhere()))
             if wait:
-                throttle.queue(self._both, now + wait, now)
+                return self._queue(wait)
+        return wait
+
+    def _queue(self, wait: timedelta) -> timedelta:
+        """Take a place in the queue and tell how long it waits, or how long until this address is given another."""
+        throttle, now = self._throttle, self._now
+        none_before = max(throttle.wait(key, now) for key in self._places)
+        if none_before:
+            return none_before
+        for key, limit in self._places.items():
+            throttle.fail(key, limit, now)
+        throttle.queue(self._both, now + wait, now)
         return wait
 
     def fail(self) -> None:
@@ -203,8 +229,8 @@ class Attempts:
             return
         is_attacked = EVERYWHERE.delay(self._level_everywhere()) > _NOTHING
         throttle.fail(self._address, UNDER_ATTACK if is_attacked else FROM_ADDRESS, now)
-        if self._site:
-            throttle.fail(self._site, FROM_SITE, now)
+        for site in self._sites:
+            throttle.fail(site, FROM_SITE, now)
         throttle.fail(self._account, ACCOUNT, now)
         throttle.fail(secrets.choice(self._everywhere), _PART_OF_EVERYWHERE, now)
 

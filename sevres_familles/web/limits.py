@@ -39,7 +39,8 @@ class Buckets:
         """Draw from a bucket, or tell how long until it gives."""
         with self._lock:
             left, at = self._levels.pop(name, (float(self._size), now))
-            left = min(self._size, left + (now - at) / MINUTE * self._size)
+            # A clock that was set back empties no bucket.
+            left = min(self._size, left + max(timedelta(), now - at) / MINUTE * self._size)
             wait = timedelta() if left >= 1 else (1 - left) / self._size * MINUTE
             self._levels[name] = (left if wait else left - 1, now)
             if len(self._levels) > MOST_BUCKETS:

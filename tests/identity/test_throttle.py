@@ -201,6 +201,96 @@ class TestEverywhere:
         assert door.attempt(HERE).wait() == timedelta()
 
 
+class TestClockSetBack:
+    """Elapsed time is never less than none, whatever the clock was set to."""
+
+    def test_five_mistakes_do_not_become_many(self, door, clock):
+        door.fail(5)
+
+        clock.advance(hours=-1)
+
+        assert door.attempt(THERE).wait() == timedelta()
+
+    def test_mistakes_everywhere_do_not_make_every_newcomer_wait(self, door, clock):
+        for stranger in STRANGERS[:30]:
+            door.attempt(stranger, account=stranger).fail()
+
+        clock.advance(hours=-1)
+
+        assert door.attempt(THERE, account="31415").wait() == timedelta()
+
+    def test_nobody_waits_for_the_hour_that_comes_again(self, door, clock):
+        assert door.fail(5) == MINUTE
+
+        clock.advance(hours=-1)
+
+        assert door.attempt().wait() == timedelta()
+        assert door.fail() == 2 * MINUTE
+
+
+class TestPlaces:
+    """What waits is written down, so that one address is given a bounded number of places."""
+
+    @pytest.fixture
+    def pressed(self, door):
+        """Everywhere failed so much that every newcomer waits."""
+        for stranger in STRANGERS[:1_000]:
+            door.attempt(stranger, account=stranger).fail()
+        return door
+
+    @staticmethod
+    def written(door):
+        return len(door.throttle._new) + len(door.throttle._old)
+
+    def test_an_address_that_tries_code_after_code_is_written_down_a_bounded_number_of_times(self, pressed):
+        before = self.written(pressed)
+
+        waits = [pressed.attempt(account=str(code)).wait() for code in range(10_000)]
+
+        assert self.written(pressed) - before <= 60
+        assert all(waits)
+
+    def test_an_ipv6_site_too_whose_networks_are_many(self, pressed):
+        before = self.written(pressed)
+
+        for number in range(10_000):
+            pressed.attempt(f"2001:db8:1:{number:x}::1", account=str(number)).wait()
+
+        assert self.written(pressed) - before <= 1_000
+
+    def test_it_makes_no_other_address_wait_longer_and_no_wait_is_forgotten(self, pressed, clock):
+        guesser = pressed.fail(5, address=STRANGERS[-1], account="31415")
+        for code in range(10_000):
+            pressed.attempt(account=str(code)).wait()
+
+        assert pressed.attempt(STRANGERS[-1], account="31415").wait() == guesser
+        wait = pressed.attempt(THERE).wait()
+        assert timedelta() < wait <= 30 * SECOND
+        clock.moment += wait
+        assert pressed.attempt(THERE).wait() == timedelta()
+
+    def test_forty_families_behind_one_address_all_get_in_after_their_half_minute(self, pressed, clock):
+        codes = [str(code) for code in range(40)]
+        longest = max(pressed.attempt(account=code).wait() for code in codes)
+
+        clock.moment += longest
+
+        assert longest <= 30 * SECOND
+        assert [pressed.attempt(account=code).wait() for code in codes] == [timedelta()] * 40
+
+    def test_a_family_behind_the_address_of_a_stranger_waits_ten_minutes_at_most(self, pressed, clock):
+        waits = []
+        for minute in range(2 * 60):
+            for stranger in STRANGERS[:150]:
+                pressed.attempt(stranger, account=f"{minute}-{stranger}").fail()
+            for account in range(20):
+                pressed.hammer(1, account=str(account))
+            waits.append(pressed.attempt(account="31415").wait())
+            clock.advance(minutes=1)
+
+        assert 5 * MINUTE < max(waits) <= 10 * MINUTE
+
+
 def test_a_place_in_the_queue_is_not_lost_by_knocking_again(door, clock):
     for number in range(20):
         door.hammer(3, address=f"203.0.113.{number}")

@@ -30,6 +30,13 @@ class TestBuckets:
         assert [buckets.draw("a", NOW + 20 * SECOND) for _ in range(2)] == [timedelta(), 20 * SECOND]
         assert [buckets.draw("a", NOW + 10 * MINUTE) for _ in range(4)] == [timedelta()] * 3 + [20 * SECOND]
 
+    def test_a_clock_set_back_empties_no_bucket(self):
+        buckets = Buckets(3)
+        buckets.draw("a", NOW)
+
+        assert [buckets.draw("a", NOW - 60 * MINUTE) for _ in range(3)] == [timedelta()] * 2 + [20 * SECOND]
+        assert buckets.draw("a", NOW - 59 * MINUTE) == timedelta()
+
     def test_buckets_do_not_empty_one_another(self):
         buckets = Buckets(1)
         buckets.draw("a", NOW)
