@@ -16,6 +16,9 @@ PASSWORD_LENGTH = 16
 #: A payment's reference: ``P-``, 8 random characters (39 bits) and a check character.
 PAYMENT_PREFIX = "P-"
 PAYMENT_LENGTH = 9
+#: No code d’accès is longer.
+LONGEST_CODE = 20
+_CODE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9-]{{0,{LONGEST_CODE - 1}}}")
 #: The number of a receipt.
 _RECEIPT = re.compile(r"([0-9]{4})-(.+)-([0-9]{6,})")
 
@@ -40,6 +43,11 @@ class ReceiptNumber(NamedTuple):
         if match is None:
             raise ValueError(f"{text} is no number of a receipt")
         return cls(int(match[1]), match[2], int(match[3]))
+
+
+def is_family_code(text: str) -> bool:
+    """Tell whether a text has the shape of a code d’accès, as billing gives them: ``26719``, ``VAL-0042``."""
+    return _CODE.fullmatch(text) is not None
 
 
 def check_character(body: str) -> str:

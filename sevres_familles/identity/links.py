@@ -6,11 +6,10 @@ from urllib.parse import unquote, urlsplit
 from pyramid.request import Request
 from pyramid.traversal import resource_path_tuple, traversal_path
 
+from sevres_familles.domain.references import is_family_code
 from sevres_familles.identity.events import ResetLink
 from sevres_familles.identity.tokens import Purpose, token_for
 
-#: No code d’accès is longer.
-LONGEST_CODE = 20
 #: The page that each link opens.
 PAGES = {Purpose.RESET: "nouveau-mot-de-passe", Purpose.EMAIL: "confirmer-mon-adresse"}
 
@@ -62,5 +61,4 @@ def code_in(request: Request, path: str) -> str:
         return ""
     seat = resource_path_tuple(request.portal)[1:]
     families, code = (*way[len(seat) :], "", "")[:2]
-    is_code = way[: len(seat)] == seat and families == "familles" and code.isalnum() and len(code) <= LONGEST_CODE
-    return code if is_code else ""
+    return code if way[: len(seat)] == seat and families == "familles" and is_family_code(code) else ""

@@ -5,7 +5,7 @@ from typing import Any
 import colander
 from deform.widget import HiddenWidget, PasswordWidget, TextInputWidget
 
-from sevres_familles.identity.links import LONGEST_CODE
+from sevres_familles.domain.references import LONGEST_CODE
 from sevres_familles.identity.passwords import LONGEST
 
 #: Characters that stand in no address that we write to, controls and line ends among them (requirements S24).
@@ -49,6 +49,18 @@ def _where_the_code_stands(node: colander.SchemaNode, keywords: dict[str, Any]) 
     return f"{len(example)} {kind}, en bas de votre facture. Exemple\u00a0: {example}"
 
 
+@colander.deferred
+def _code_widget(node: colander.SchemaNode, keywords: dict[str, Any]) -> TextInputWidget:
+    """Have telephones open the keyboard that the town's codes are typed on: the one of figures has no letters."""
+    example = keywords["request"].town.code_example
+    attributes = {
+        "autocomplete": "username",
+        "inputmode": "numeric" if example.isdigit() else "text",
+        "autocapitalize": "characters" if example.isupper() else "none",
+    }
+    return TextInputWidget(css_class="short code", attributes=attributes)
+
+
 class SignInSchema(colander.Schema):
     """Code d’accès and password; where to go back to."""
 
@@ -57,10 +69,7 @@ class SignInSchema(colander.Schema):
         title="Code d’accès",
         description=_where_the_code_stands,
         preparer=lambda typed: "".join(typed.split()) if typed else typed,
-        widget=TextInputWidget(
-            css_class="short code",
-            attributes={"autocomplete": "username", "inputmode": "numeric", "autocapitalize": "none"},
-        ),
+        widget=_code_widget,
         validator=colander.Length(
             max=LONGEST_CODE, max_err="Ce code d’accès est trop long. Recopiez celui de votre facture."
         ),

@@ -83,6 +83,9 @@ class TestSignIn:
 
         assert browser.get("/connexion").location == HOME
 
+    def test_has_telephones_open_the_keyboard_of_figures_for_codes_of_figures(self, browser):
+        assert browser.get("/connexion").html.find(id="connexion-code")["inputmode"] == "numeric"
+
     def test_takes_a_code_with_spaces_and_a_password_as_it_is(self, browser, with_password):
         assert sign_in(browser, code=" 26 719 ").location == HOME
         assert sign_in(browser, password=PASSWORD + " ").status_int == 422

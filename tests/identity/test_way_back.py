@@ -67,7 +67,8 @@ def test_afterwards_the_page_of_the_address_leads_home_as_ever(browser: TestApp,
 @pytest.mark.parametrize(
     "back",
     ["", "/", "/familles", "/familles/", "/paiements/P-7KQ4M2XDR", "/familles/<b>26719", f"/familles/{'9' * 21}",
-     "//evil.example/familles/26719", "/familles/%ff", "/ailleurs/familles/26719"],
+     "//evil.example/familles/26719", "/familles/%ff", "/ailleurs/familles/26719", "/familles/-26719",
+     "/familles/26%C3%A9", "/familles/%D9%A1%D9%A2"],
 )  # fmt: skip
 def test_nothing_is_filled_in_for_what_is_no_familys_page(browser: TestApp, back: str) -> None:
     form = browser.get("/connexion", params={"retour": back}).forms["connexion"]

@@ -11,7 +11,7 @@ from typing import Any
 from sevres_familles.domain.french import fold
 from sevres_familles.domain.invoice import BillingState
 from sevres_familles.domain.money import Money, NotAnAmount
-from sevres_familles.domain.references import ALPHABET, PAYMENT_LENGTH, PAYMENT_PREFIX, is_closed
+from sevres_familles.domain.references import ALPHABET, PAYMENT_LENGTH, PAYMENT_PREFIX, is_closed, is_family_code
 
 #: Turns a cell into a value, or raises `Wrong`.
 Converter = Callable[[str], Any]
@@ -20,7 +20,6 @@ Converter = Callable[[str], Any]
 LONGEST_CELL = 300
 
 _REMEMBERED = 20_000
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
 _NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
@@ -65,7 +64,7 @@ def something(cell: str) -> str:
 
 def _code(cell: str) -> str:
     """Take a family's code d’accès, which stands in addresses."""
-    if not _CODE.fullmatch(cell):
+    if not is_family_code(cell):
         raise Wrong("Un code famille a 1 à 20 lettres sans accent, chiffres ou tirets : 26719.")
     return cell
 
