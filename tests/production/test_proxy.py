@@ -85,6 +85,39 @@ class TestPlainHttp:
         assert answer.status_code == 403
 
 
+class TestCertificate:
+    """It is renewed while nginx has port 80: the authority's challenge is answered there, in plain http."""
+
+    PATH = ".well-known/acme-challenge/"
+
+    @pytest.fixture
+    def challenge(self, proxied) -> str:
+        place = proxied.folder / "html" / self.PATH
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "token").write_text("token.thumbprint")
+        (proxied.folder / "html" / "index.html").write_text("the machine's own page")
+        return f"http://localhost:{proxied.ports.http}/{self.PATH}"
+
+    def test_is_proven_over_plain_http(self, visitor, challenge):
+        answer = visitor.get(f"{challenge}token", allow_redirects=False)
+
+        assert (answer.status_code, answer.text) == (200, "token.thumbprint")
+        assert answer.headers["Content-Type"] == "text/plain"
+
+    def test_is_asked_for_no_other_file(self, proxied, visitor, challenge):
+        assert visitor.get(f"{challenge}nothing", allow_redirects=False).status_code == 404
+        assert visitor.get(challenge, allow_redirects=False).status_code == 403
+        for path in ("", "index.html", ".well-known/security.txt", f"{self.PATH}../../index.html"):
+            as_it_is = requests.Request("GET", challenge).prepare()
+            as_it_is.url = f"http://localhost:{proxied.ports.http}/{path}"
+            answer = visitor.send(as_it_is, allow_redirects=False)
+            assert answer.status_code == 301, path
+            assert answer.headers["Location"].startswith(proxied.url)
+
+    def test_takes_nothing_that_is_sent(self, visitor, challenge):
+        assert visitor.post(f"{challenge}token", {"a": "b"}, allow_redirects=False).status_code == 403
+
+
 class TestHeaders:
     @pytest.mark.parametrize("path", ["", "nulle-part", "connexion", "familles/26719/", "readyz", "metrics"])
     def test_stay_on_https_and_no_version_is_told(self, proxied, visitor, path):
