@@ -143,7 +143,11 @@ def _relstorage_in(folder: Path, options: Options) -> RelStorage:
 
 
 def _is_whole(numbers: Path) -> bool:
-    """Tell whether the file of numbers is what SQLite and RelStorage expect, or not there yet."""
+    """Tell whether the file of numbers is what SQLite and RelStorage expect, or not there yet.
+
+    :raises sqlite3.DatabaseError: when it cannot be read now, held or on a disk that fails.  That is no damage: workers
+        may be taking numbers from it, and would go on with another file than ours, and the same numbers.
+    """
     try:
         with closing(sqlite3.connect(numbers, timeout=_PATIENCE)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'new_oid'").fetchone():
