@@ -39,11 +39,11 @@ class PasswordChanged:
 
 @dataclass(frozen=True, kw_only=True)
 class EmailReplaced:
-    """A family confirmed another address than ``email``, which is told."""
+    """A family confirmed another address than the one it was written to; ``emails``, its others, are to be told."""
 
     portal: Any
     code: str
-    email: str
+    emails: tuple[str, ...]
     at: datetime
 
 

@@ -56,7 +56,8 @@ class PrintedPassword(NamedTuple):
 class SentLink(NamedTuple):
     """A link that was sent to ``email``: the hash of its token.
 
-    ``password`` is the hash of the password hash of that moment, so that a link dies with the password it replaces.
+    ``password`` is the hash of the password hash of that moment, so that a link dies with the password that stood then:
+    who changes it because someone else came in leaves him no link.  ``key`` is the mark of the key that made the token.
     """
 
     digest: bytes
@@ -67,6 +68,7 @@ class SentLink(NamedTuple):
     def is_good(self, at: datetime, life: timedelta) -> bool:
         """Tell whether it is young enough."""
         return at < self.sent_at + life
+    key: str
 
 
 class Credentials(Persistent):
@@ -147,10 +149,15 @@ class Credentials(Persistent):
         self.password = hashed
         if self.printed is not None:
             self.printed = self.printed._replace(spent=True)
-        self.reset = None
+        self.reset = self.confirmation = None
         self.end_sessions()
         self.forget_devices()
 
 
 def _name_of(key: bytes) -> str:
     return key[:8].hex()
+    def confirm_email(self, email: str) -> None:
+        """Write to an address from now on.  The links sent before are dead: the former address may hold one."""
+        self.email = email
+        self.reset = self.confirmation = None
+

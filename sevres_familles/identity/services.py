@@ -5,7 +5,7 @@ Plain functions over the portal and the registry.  What they announce is in `eve
 
 import secrets
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sevres_familles.domain.references import is_printed_password, random_printed_password, squeeze
@@ -21,7 +21,7 @@ from sevres_familles.identity.events import (
 from sevres_familles.identity.passwords import Fault, Passwords, faults_of
 from sevres_familles.identity.resources import DECOYS, Credentials, PrintedPassword, Scope, SentLink
 from sevres_familles.identity.throttle import MAILING, Attempts, Gate, Limit, key_for
-from sevres_familles.identity.tokens import Purpose, digest, matches, new_nonce, token_for
+from sevres_familles.identity.tokens import Purpose, digest, is_honoured, key_of, matches, new_nonce, token_for
 from sevres_familles.web.logs import alias, tell
 
 #: Families that one mail of forgotten identifiers serves.
@@ -215,7 +215,7 @@ def _new_link(
 ) -> tuple[str, SentLink]:
     nonce = new_nonce(registry.settings_of_portal)
     token = token_for(registry.settings_of_portal, purpose, credentials.code, nonce)
-    return nonce, SentLink(digest(token), email, at, credentials.password_digest)
+    return nonce, SentLink(digest(token), email, at, credentials.password_digest, key_of(nonce))
 
 
 def check_reset(portal: Any, registry: Any, code: str, token: str, at: datetime) -> Credentials:
@@ -224,9 +224,8 @@ def check_reset(portal: Any, registry: Any, code: str, token: str, at: datetime)
     :raises DeadLink: when the link does not do that.
     """
     credentials: Credentials | None = portal.stores["credentials"].get(code)
-    if credentials is None or not _is_alive(credentials.reset, token, at, registry.settings_of_portal.reset_life):
-        raise DeadLink
-    if credentials.reset.password != credentials.password_digest:  # type: ignore[union-attr]
+    life = registry.settings_of_portal.reset_life
+    if credentials is None or not _opens(registry, credentials, credentials.reset, token, at, life):
         raise DeadLink
     return credentials
 
@@ -238,26 +237,36 @@ def check_confirmation(portal: Any, registry: Any, code: str, token: str, at: da
     """
     credentials: Credentials | None = portal.stores["credentials"].get(code)
     life = registry.settings_of_portal.confirmation_life
-    if credentials is None or not _is_alive(credentials.confirmation, token, at, life):
+    if credentials is None or not _opens(registry, credentials, credentials.confirmation, token, at, life):
         raise DeadLink
     return credentials
 
 
-def _is_alive(link: SentLink | None, token: str, at: datetime, life: Any) -> bool:
-    return link is not None and matches(token, link.digest) and link.is_good(at, life)
+def _opens(
+    registry: Any, credentials: Credentials, link: SentLink | None, token: str, at: datetime, life: timedelta
+) -> bool:
+    """Tell whether a token is that of a link that lives, as its key and the password of its day do."""
+    return (
+        link is not None
+        and matches(token, link.digest)
+        and link.is_good(at, life)
+        and link.password == credentials.password_digest
+        and is_honoured(registry.settings_of_portal, link.key)
+    )
 
 
 def confirm_email(portal: Any, registry: Any, code: str, token: str, at: datetime) -> str:
-    """Confirm the address that a link was sent to, and give it.  The one written to before is told, if it is another.
+    """Confirm the address that a link was sent to, and give it.  If another was written to, every other one is told.
 
     :raises DeadLink: when the link does not do that.
     """
     credentials = check_confirmation(portal, registry, code, token, at)
     tell(portal, "e-mail confirmed", family=alias(registry.settings_of_portal, code))
     email: str = credentials.confirmation.email  # type: ignore[union-attr]
-    before = mail_address(portal, registry, code)
-    if before is not None and canonical(before) != canonical(email):
-        registry.notify(EmailReplaced(portal=portal, code=code, email=before, at=at))
-    credentials.email, credentials.confirmation = email, None
+    known = emails_of(portal, registry, code)
+    if known and canonical(known[0]) != canonical(email):
+        others = tuple(each for each in known if canonical(each) != canonical(email))
+        registry.notify(EmailReplaced(portal=portal, code=code, emails=others, at=at))
+    credentials.confirm_email(email)
     portal.stores["emails"].note(registry.settings_of_portal.secret("tokens.key"), code, [email])
     return email

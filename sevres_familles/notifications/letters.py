@@ -28,6 +28,7 @@ from sevres_familles.regies.resources import Invoice
 from sevres_familles.web.root import Portal
 
 
+from sevres_familles.web.town import Contact
 def compose(registry: Any, portal: Portal, mail: Mail, now: datetime) -> Letter:
     """Write a mail.
 
@@ -43,6 +44,7 @@ def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
     values = {"contact": request.town.contact} | values
     subject, _, body = _render(request, mail.kind, values).partition("\n")
     return Letter(
+    values["reach"] = _reach(values["contact"])
         subject=f"[Recette] {subject}" if request.portal_settings.is_rehearsal else subject,
         sender=request.portal_settings.mail_sender,
         recipients=[mail.recipient],
@@ -54,6 +56,11 @@ def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
 
 def _headers(request: Request, mail: Mail, now: datetime) -> dict[str, str]:
     headers = {
+def _reach(contact: Contact) -> str:
+    """Say by what to reach a service: its telephones; without any its address, electronic or not."""
+    return " ou ".join(contact.phones) or contact.email or ", ".join((contact.service, *contact.address))
+
+
         "Message-ID": mail.message_id,
         "Date": format_datetime(now),
         # Absence notices and other robots leave it unanswered (RFC 3834).
@@ -109,8 +116,14 @@ def _new_device(request: Request, mail: Mail) -> Parts:
 
 
 def _email_replaced(request: Request, mail: Mail) -> Parts:
-    forgotten_url = request.resource_url(request.portal, "identifiants-oublies")
-    return {"code": mail.context["code"], "at": mail.written_at, "forgotten_url": forgotten_url}, []
+    values = {
+        "code": mail.context["code"],
+        "at": mail.written_at,
+        "email_url": request.resource_url(request.portal, "confirmer-mon-e-mail"),
+        "forgotten_url": request.resource_url(request.portal, "identifiants-oublies"),
+        "password_url": request.resource_url(request.portal, "mot-de-passe"),
+    }
+    return values, []
 
 
 def _delivery_chosen(request: Request, mail: Mail) -> Parts:

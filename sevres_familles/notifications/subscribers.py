@@ -52,8 +52,9 @@ class Clerk:
             self._write(event.portal, MailKind.NEW_DEVICE, email, context, event.at)
 
     def tell_email_replaced(self, event: EmailReplaced) -> None:
-        """Tell an address that it is not written to any more."""
-        self._write(event.portal, MailKind.EMAIL_REPLACED, event.email, {"code": event.code}, event.at)
+        """Tell every other address of a family that one took the place of that which was written to."""
+        for email in event.emails:
+            self._write(event.portal, MailKind.EMAIL_REPLACED, email, {"code": event.code}, event.at)
 
     def tell_delivery_chosen(self, event: DeliveryChosen) -> None:
         """Tell every address of a family how its invoices reach it from now on."""

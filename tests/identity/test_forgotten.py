@@ -381,6 +381,33 @@ class TestConfirmEmail:
 
         assert browser.get(asked).follow(expect_errors=True).status_int == 410
 
+    def test_dies_when_the_password_changes(self, browser, asked, stored, registry):
+        """A thief in an open session asks to confirm an address of his; the family, warned, changes its password."""
+        form = browser.get("/mot-de-passe").forms["mot-de-passe"]
+        form["actuel"], form["n1"], form["n2"] = PASSWORD, NEW, NEW
+        form.submit()
+        browser.reset()
+
+        assert browser.get(asked).follow(expect_errors=True).status_int == 410
+        with stored() as portal:
+            assert mail_address(portal, registry, "26719") == "dupond@free.fr"
+
+    def test_is_bound_to_the_password_of_its_day(self, browser, asked, stored, registry):
+        with stored() as portal:
+            portal.stores["credentials"]["26719"].password = registry.passwords.hash(NEW)
+
+        assert browser.get(asked).follow(expect_errors=True).status_int == 410
+
+    def test_kills_the_link_to_choose_a_password_that_the_former_address_holds(
+        self, browser, asked, announced, address_of
+    ):
+        ask(browser)
+        held = address_of(announced.pop().links[0])
+
+        browser.get(asked).follow().forms["confirmation"].submit()
+
+        assert browser.get(held).follow(expect_errors=True).status_int == 410
+
     def test_a_confirmed_address_finds_forgotten_identifiers(self, browser, asked, announced):
         browser.get(asked).follow().forms["confirmation"].submit()
 

@@ -1,4 +1,4 @@
-"""Secrets are changed while the portal serves: nobody is thrown out, and no link dies."""
+"""Secrets are changed while the portal serves: nobody is thrown out and no link dies, until the former is forgotten."""
 
 import stat
 import sys
@@ -8,7 +8,8 @@ import pytest
 from sevres_familles.identity import rotation
 from sevres_familles.identity.emails import EmailIndex
 from sevres_familles.identity.scripts import rotate
-from sevres_familles.identity.services import codes_with_email
+from sevres_familles.identity.services import DeadLink, ask_confirmation, check_confirmation, codes_with_email
+from sevres_familles.identity.tokens import Purpose, token_for
 from sevres_familles.notifications.letters import compose
 from sevres_familles.web.root import portal_in
 from tests import factories
@@ -74,26 +75,54 @@ class TestTokensKey:
 
         assert self.find(stored, registry) == []
 
-    @pytest.mark.parametrize("changes", ["before it leaves", "after it left"])
-    def test_a_link_opens_whenever_the_secret_changes(
-        self, with_password, browser, stored, registry, key_file, changes
-    ):
+    @pytest.fixture
+    def mailed(self, with_password, browser, stored, registry):
+        """Ask for forgotten identifiers; give what writes the address that the mail carries, when it leaves."""
         form = browser.get("/connexion").forms["oubli"]
         form["email"] = ADDRESS
         form.submit()
-        if changes == "before it leaves":
-            rotation.renew(key_file("tokens"))
+
+        def leave() -> str:
+            with stored() as portal:
+                (mail,) = portal.stores["outbox"].waiting.values()
+                letter = compose(registry, portal, mail, NOW)
+            return next(word for word in letter.body.split() if "/nouveau-mot-de-passe/" in word)
+
+        return leave
+
+    def test_a_link_opens_when_the_secret_changes_before_its_mail_leaves(self, mailed, browser, key_file):
+        rotation.renew(key_file("tokens"))
+
+        assert "Choisissez votre" in browser.get(mailed()).follow().text
+
+    def test_a_link_opens_when_the_secret_changes_after_its_mail_left(self, mailed, browser, key_file):
+        link = mailed()
+        rotation.renew(key_file("tokens"))
+
+        assert "Choisissez votre" in browser.get(link).follow().text
+
+    def test_a_link_is_dead_once_the_secret_of_its_day_is_forgotten(self, mailed, browser, key_file):
+        """After a leak: whoever has the secret and what waited in the outbox would make the token too."""
+        link = mailed()
+        rotation.renew(key_file("tokens"))
+        rotation.forget_former(key_file("tokens"))
+
+        assert browser.get(link).follow(expect_errors=True).status_int == 410
+
+    def test_a_link_that_confirms_an_address_is_dead_then_too(
+        self, with_password, stored, registry, key_file, announced
+    ):
         with stored() as portal:
-            (mail,) = portal.stores["outbox"].waiting.values()
-            letter = compose(registry, portal, mail, NOW)
-        if changes == "after it left":
-            rotation.renew(key_file("tokens"))
-            rotation.forget_former(key_file("tokens"))
-        link = next(word for word in letter.body.split() if "/nouveau-mot-de-passe/" in word)
+            ask_confirmation(portal, registry, factories.CODE, "pierre@ville.example", NOW)
+            token = token_for(registry.settings_of_portal, Purpose.EMAIL, factories.CODE, announced[-1].nonce)
+        rotation.renew(key_file("tokens"))
+        with stored() as portal:
+            check_confirmation(portal, registry, factories.CODE, token, NOW)
 
-        page = browser.get(link).maybe_follow()
+        rotation.forget_former(key_file("tokens"))
 
-        assert "Choisissez votre" in page.text
+        with stored() as portal, pytest.raises(DeadLink):
+            check_confirmation(portal, registry, factories.CODE, token, NOW)
 
 
 class TestFiles:

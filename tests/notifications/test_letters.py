@@ -87,7 +87,7 @@ class TestEveryMail:
 
     def test_ends_with_whom_to_call(self, message):
         assert text_of(message).endswith(
-            f"Une question{NBSP}? Appelez le 01 41 14 11 23 ou 01 41 14 11 29.\n"
+            f"Une question{NBSP}? Contactez-nous{NBSP}: 01 41 14 11 23 ou 01 41 14 11 29.\n"
             "Service des Affaires Scolaires et de l’Animation Périscolaire\n"
             "54 Grande Rue, 92310 Sèvres\n"
             "Du lundi au vendredi, de 8 h 30 à 12 h et de 13 h 30 à 17 h 30.\n\n"
@@ -96,6 +96,21 @@ class TestEveryMail:
 
     def test_has_no_reply_address_when_the_town_gives_none(self, message):
         assert message["Reply-To"] is None
+    @pytest.mark.parametrize(
+        ("email", "said"),
+        [("service@ville.example", "service@ville.example"), ("", "Service des Affaires Scolaires")],
+    )
+    def test_a_town_without_a_telephone_is_reached_by_its_address(self, announce, delivered, registry, email, said):
+        contact = registry.town.contact
+        object.__setattr__(contact, "phones", ())
+        object.__setattr__(contact, "email", email)
+        announce(PasswordChanged, code="26719", emails=("dupond@free.fr",))
+
+        text = text_of(delivered()[0])
+
+        assert f"2. Puis prévenez-nous{NBSP}: {said}" in text
+        assert f"Une question{NBSP}? Contactez-nous{NBSP}: {said}" in text
+
 
     def test_is_answered_to_the_town_when_it_gives_an_address(self, announce, delivered, registry):
         contact = registry.town.contact
@@ -200,14 +215,33 @@ class TestNewDevice:
         ]
 
 
-def test_an_address_that_is_replaced_is_told_and_not_by_what(announce, delivered):
-    announce(EmailReplaced, code="26719", email="dupond@free.fr")
+class TestEmailReplaced:
+    @pytest.fixture
+    def message(self, announce, delivered):
+        announce(EmailReplaced, code="26719", emails=("dupond@free.fr",))
+        return delivered()[0]
 
-    (message,) = delivered()
+    def test_is_told_and_not_by_what(self, message):
+        assert message["Subject"] == "Votre adresse e-mail a changé - Espace familles de Sèvres"
+        assert message["To"] == "dupond@free.fr"
+        assert "confirmée le lundi 23 novembre 2026 à 15:35 pour le code d’accès 26719" in text_of(message)
 
-    assert message["Subject"] == "Votre adresse e-mail a changé - Espace familles de Sèvres"
-    assert message["To"] == "dupond@free.fr"
-    assert "confirmée le lundi 23 novembre 2026 à 15:35 pour le code d’accès 26719" in text_of(message)
+    def test_says_first_how_to_take_one_s_address_back_and_whom_to_call_without_a_way_in(self, message):
+        text = text_of(message)
+
+        assert re.findall(r"https?://\S+", text) == [
+            "http://localhost/confirmer-mon-e-mail",
+            "http://localhost/identifiants-oublies",
+            "http://localhost/mot-de-passe",
+            "http://localhost/",
+        ]
+        assert f"3. Prévenez-nous{NBSP}: 01 41 14 11 23 ou 01 41 14 11 29.\n" in text
+        assert f"aucun lien ne vous parvient{NBSP}? Dites-le-nous tout de suite{NBSP}: 01 41 14 11 23" in text
+
+    def test_every_other_address_is_told_by_a_mail_of_its_own(self, announce, delivered):
+        announce(EmailReplaced, code="26719", emails=("pierre@ville.example", "dupond@free.fr"))
+
+        assert sorted(str(each["To"]) for each in delivered()) == ["dupond@free.fr", "pierre@ville.example"]
 
 
 class TestDelivery:
