@@ -80,6 +80,7 @@ setup(
             "sevres-import = sevres_familles.regies.exchange.command:main",
             "sevres-print = sevres_familles.regies.printing.command:main",
             "sevres-demo = sevres_familles.demo.command:main",
+            "sevres-delivery = sevres_familles.families.scripts:give_paper_back",
             "sevres-password = sevres_familles.identity.scripts:issue_password",
             "sevres-rotate = sevres_familles.identity.scripts:rotate",
             "sevres-ask = sevres_familles.payments.scripts:ask",

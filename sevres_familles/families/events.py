@@ -7,10 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryChosen:
-    """A family chose how its invoices reach it: on line alone, or on paper again; ``emails`` are to be told."""
+    """How a family's invoices reach it from now on: on line alone, or on paper again; ``emails`` are to be told.
+
+    ``by`` is who said so (`families.delivery`).
+    """
 
     portal: Any
     code: str
     electronic: bool
+    by: str
     emails: tuple[str, ...]
     at: datetime

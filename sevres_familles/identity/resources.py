@@ -64,11 +64,11 @@ class SentLink(NamedTuple):
     email: str
     sent_at: datetime
     password: bytes
+    key: str
 
     def is_good(self, at: datetime, life: timedelta) -> bool:
         """Tell whether it is young enough."""
         return at < self.sent_at + life
-    key: str
 
 
 class Credentials(Persistent):
@@ -153,11 +153,11 @@ class Credentials(Persistent):
         self.end_sessions()
         self.forget_devices()
 
-
-def _name_of(key: bytes) -> str:
-    return key[:8].hex()
     def confirm_email(self, email: str) -> None:
         """Write to an address from now on.  The links sent before are dead: the former address may hold one."""
         self.email = email
         self.reset = self.confirmation = None
 
+
+def _name_of(key: bytes) -> str:
+    return key[:8].hex()

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import transaction
 from transaction.interfaces import TransientError
 
+from sevres_familles.families.delivery import BY_PORTAL, choose_delivery
+from sevres_familles.identity.services import mail_address
 from sevres_familles.notifications.letters import compose
 from sevres_familles.notifications.resources import Mail, MailKind, Outbox
-from sevres_familles.notifications.transport import Letter, error_name, is_out_of_reach
+from sevres_familles.notifications.transport import Letter, error_name, is_out_of_reach, is_refused_for_good
 from sevres_familles.web.root import Portal, portal_in
 from sevres_familles.web.settings import Settings
 from sevres_familles.web.watching import beat
@@ -33,6 +35,8 @@ AT_LAST = timedelta(minutes=50)
 TRIED_FOR = timedelta(days=5)
 
 _ATTEMPTS = 10
+#: After so many mails what is due is read again: one in haste waits for no more of them.
+_BATCH = 50
 
 
 class ServerOutOfReach(Exception):
@@ -78,21 +82,27 @@ class Delivery:
         self._connection = connection
 
     def run(self, is_stopping: Callable[[], bool]) -> int:
-        """Try every mail that is due, and tell how many left."""
+        """Try every mail that is due, none twice, and tell how many left."""
         self._drop_outdated()
-        with self._manager:
-            due = self._outbox.due(self._now)
-        sent = 0
         beat(self._registry, "mail")
-        for key in due:
-            if is_stopping():
-                break
-            beat(self._registry, "mail")
-            try:
-                sent += self._try(key)
-            except ServerOutOfReach:
-                break
+        sent = 0
+        tried: set[str] = set()
+        while batch := self._batch(tried):
+            for key in batch:
+                if is_stopping():
+                    return sent
+                beat(self._registry, "mail")
+                tried.add(key)
+                try:
+                    sent += self._try(key)
+                except ServerOutOfReach:
+                    return sent
         return sent
+
+    def _batch(self, tried: set[str]) -> list[str]:
+        """Read the next mails that are due, save those that this round tried."""
+        with self._manager:
+            return [key for key in self._outbox.due(self._now) if key not in tried][:_BATCH]
 
     @property
     def _now(self) -> datetime:
@@ -127,8 +137,9 @@ class Delivery:
         """
         try:
             claim = self._claim(key)
-        except TransientError:
-            return False  # another worker claimed it in the same instant
+        except TransientError:  # another worker claimed it in the same instant
+            self._manager.abort()
+            return False
         if claim is None:
             return False
         try:
@@ -157,6 +168,7 @@ class Delivery:
             is_too_late = now >= lives_until(self._settings, mail)
             if is_too_late:
                 outbox.give_up(key, mail.error or "TooLate", now)
+                self._have_printed_again(mail, now)
             else:
                 mail.claim(until=now + CLAIM)
             claim = Claim(key, name, mail.attempts)
@@ -165,6 +177,14 @@ class Delivery:
             return None
         return claim
 
+    def _have_printed_again(self, mail: Mail, now: datetime) -> None:
+        """Let a family have paper again whose invoices could not be told, since its address is refused for good."""
+        if mail.kind is not MailKind.INVOICES_ONLINE or not mail.is_refused:
+            return
+        families, code = self._portal["familles"], mail.context["code"]
+        if code in families and mail_address(self._portal, self._registry, code) == mail.recipient:
+            choose_delivery(self._portal, self._registry, families[code], electronic=False, at=now, by=BY_PORTAL)
+
     def _letter(self, key: str) -> Letter:
         with self._manager:
             return compose(self._registry, self._portal, self._outbox.waiting[key], self._now)
@@ -172,7 +192,8 @@ class Delivery:
     def _note_failure(self, claim: Claim, error: Exception) -> None:
         """Note a failed try, and tell it without a word of the error's message, which may be personal."""
         name, next_at = error_name(error), self._now + delay_after(self._settings, claim.attempts)
-        self._change(lambda outbox: outbox.mark_failed(claim.key, name, next_at))
+        is_refused = is_refused_for_good(error)
+        self._change(lambda outbox: outbox.mark_failed(claim.key, name, next_at, is_refused=is_refused))
         log.warning("%s: %s", claim.name, name)
         if not isinstance(error, OSError):
             log.error("%s: the fault is ours\n%s", claim.name, "".join(traceback.format_tb(error.__traceback__)))

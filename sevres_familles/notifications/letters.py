@@ -17,8 +17,10 @@ from pyramid.threadlocal import RequestContext
 from pyramid_mailer.message import Attachment
 
 from sevres_familles.domain import french
+from sevres_familles.domain.invoice import InvoiceStatus
 from sevres_familles.domain.ledger import EntryKind
-from sevres_familles.domain.money import Money
+from sevres_familles.domain.money import NO_BREAK_SPACE, Money
+from sevres_familles.families.delivery import BY_FAMILY, BY_PORTAL
 from sevres_familles.identity.events import ResetLink
 from sevres_familles.identity.links import confirmation_url, reset_url
 from sevres_familles.notifications.resources import Mail, MailKind
@@ -26,9 +28,9 @@ from sevres_familles.notifications.transport import Letter
 from sevres_familles.payments.documents import MEANS, receipt_of, receipt_pdf
 from sevres_familles.regies.resources import Invoice
 from sevres_familles.web.root import Portal
-
-
 from sevres_familles.web.town import Contact
+
+
 def compose(registry: Any, portal: Portal, mail: Mail, now: datetime) -> Letter:
     """Write a mail.
 
@@ -42,9 +44,9 @@ def compose(registry: Any, portal: Portal, mail: Mail, now: datetime) -> Letter:
 def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
     values, attachments = _WRITERS[mail.kind](request, mail)
     values = {"contact": request.town.contact} | values
+    values["reach"] = _reach(values["contact"])
     subject, _, body = _render(request, mail.kind, values).partition("\n")
     return Letter(
-    values["reach"] = _reach(values["contact"])
         subject=f"[Recette] {subject}" if request.portal_settings.is_rehearsal else subject,
         sender=request.portal_settings.mail_sender,
         recipients=[mail.recipient],
@@ -54,13 +56,13 @@ def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
     )
 
 
-def _headers(request: Request, mail: Mail, now: datetime) -> dict[str, str]:
-    headers = {
 def _reach(contact: Contact) -> str:
     """Say by what to reach a service: its telephones; without any its address, electronic or not."""
     return " ou ".join(contact.phones) or contact.email or ", ".join((contact.service, *contact.address))
 
 
+def _headers(request: Request, mail: Mail, now: datetime) -> dict[str, str]:
+    headers = {
         "Message-ID": mail.message_id,
         "Date": format_datetime(now),
         # Absence notices and other robots leave it unanswered (RFC 3834).
@@ -129,7 +131,15 @@ def _email_replaced(request: Request, mail: Mail) -> Parts:
 def _delivery_chosen(request: Request, mail: Mail) -> Parts:
     family = request.portal["familles"][mail.context["code"]]
     url = request.resource_url(family, "recevoir-vos-factures")
-    values = {"code": family.code, "electronic": mail.context["electronic"], "at": mail.written_at, "url": url}
+    by = mail.context["by"]
+    values = {
+        "code": family.code,
+        "electronic": mail.context["electronic"],
+        "is_by_family": by == BY_FAMILY,
+        "is_by_portal": by == BY_PORTAL,
+        "at": mail.written_at,
+        "url": url,
+    }
     return values, []
 
 
@@ -137,11 +147,23 @@ def _invoices_online(request: Request, mail: Mail) -> Parts:
     family = request.portal["familles"][mail.context["code"]]
     accounts = family["comptes"]
     invoices = [accounts[regie][name] for regie, name in mail.context["invoices"]]
+    standing = [(each, each.status(request.today)) for each in invoices]
     values = {
-        "invoices": [(_line(each.facts.label), each, request.resource_url(each)) for each in invoices],
+        "invoices": [
+            (_line(each.facts.label), each, _what_to_do(each, status), request.resource_url(each))
+            for each, status in standing
+        ],
+        "is_payable": any(status.payable for _, status in standing),
         "delivery_url": request.resource_url(family, "recevoir-vos-factures"),
     }
     return values, []
+
+
+def _what_to_do(invoice: Invoice, status: InvoiceStatus) -> str:
+    """Say until when an invoice is to be paid; how it stands when it is not, for it may be paid by now."""
+    if status.payable:
+        return f"À payer avant le {french.long_date(invoice.facts.due_on)}"
+    return f"État{NO_BREAK_SPACE}: {status.state}"
 
 
 def _receipt(request: Request, mail: Mail) -> Parts:

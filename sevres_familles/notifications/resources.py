@@ -29,16 +29,22 @@ class MailKind(StrEnum):
     EMAIL_REPLACED = "email_replaced"
 
 
+#: Kinds that carry a link which dies, the shortest-lived first: they leave before all others.
+IN_HASTE = (MailKind.IDENTIFIERS, MailKind.EMAIL_CONFIRMATION)
+
+
 class Mail(Persistent):
     """One mail to one address.
 
     ``context`` is what its words are made from: texts, numbers, lists and mappings of them, a nonce at most, never a
     token or a password.  ``message_id`` is the same at every try: by it a mail that leaves twice is known to be one.
-    ``attempts`` counts the tries that began; ``error`` names what the last one met, and holds nothing personal.
+    ``attempts`` counts the tries that began; ``error`` names what the last one met, and holds nothing personal;
+    ``is_refused`` says that it met a server that takes nothing for this recipient, now or later.
     """
 
     attempts: int = 0
     error: str = ""
+    is_refused: bool = False
     sent_at: datetime | None = None
     given_up_at: datetime | None = None
 
@@ -51,6 +57,11 @@ class Mail(Persistent):
         self.message_id = message_id
         self.written_at = at
         self.next_at = at
+
+    @property
+    def rank(self) -> int:
+        """Its place in the row: those in haste first."""
+        return IN_HASTE.index(self.kind) if self.kind in IN_HASTE else len(IN_HASTE)
 
     def claim(self, until: datetime) -> None:
         """Begin a try, and keep other workers away until a moment."""
@@ -82,13 +93,18 @@ class Outbox(Persistent):
             self.give_up(key, "WrongAddress", at)
 
     def due(self, now: datetime) -> list[str]:
-        """List the keys of the mails to be tried now, those that wait longest first."""
-        due = ((mail.next_at, key) for key, mail in self.waiting.items() if mail.next_at <= now)
-        return [key for _, key in sorted(due)]
+        """List the keys of the mails to be tried now: those in haste, then those that wait longest."""
+        due = ((mail.rank, mail.next_at, key) for key, mail in self.waiting.items() if mail.next_at <= now)
+        return [key for _, _, key in sorted(due)]
 
     def oldest(self) -> datetime | None:
         """Tell since when the oldest waiting mail waits."""
         return min((mail.written_at for mail in self.waiting.values()), default=None)
+
+    def last_sent(self, since: datetime) -> datetime | None:
+        """Tell when the last mail left, if any did since a moment."""
+        settled = reversed(self.settled.values(min=(since, "")))
+        return next((mail.sent_at for mail in settled if mail.sent_at is not None), None)
 
     def mark_sent(self, key: str, at: datetime) -> None:
         """Note that a mail left.  What its words were made from is dropped."""
@@ -98,11 +114,11 @@ class Outbox(Persistent):
         mail.sent_at, mail.context, mail.error = at, {}, ""
         self.settled[at, key] = mail
 
-    def mark_failed(self, key: str, error: str, next_at: datetime) -> None:
+    def mark_failed(self, key: str, error: str, next_at: datetime, *, is_refused: bool = False) -> None:
         """Note that a try failed, and when the next one is due."""
         mail = self.waiting.get(key)
         if mail is not None:
-            mail.error, mail.next_at = error, next_at
+            mail.error, mail.next_at, mail.is_refused = error, next_at, is_refused
 
     def give_up(self, key: str, error: str, at: datetime) -> None:
         """Note that a mail will not be tried again."""

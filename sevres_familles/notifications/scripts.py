@@ -10,7 +10,7 @@ from pyramid.request import Request
 
 from sevres_familles.domain import french
 from sevres_familles.notifications.delivery import deliver_due
-from sevres_familles.notifications.resources import Outbox
+from sevres_familles.notifications.resources import Mail, MailKind, Outbox
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
 from sevres_familles.web.storage import end_on_failed_sync
@@ -57,10 +57,19 @@ def _state(request: Request) -> list[str]:
         return report(portal_in(connection.root(), request.registry).stores["outbox"])
 
 
+def _to_print(mail: Mail) -> str:
+    """Name the invoices that their family was not told of: their letters are to be printed."""
+    if mail.kind is not MailKind.INVOICES_ONLINE:
+        return ""
+    invoices = ", ".join(" ".join(each) for each in mail.context["invoices"])
+    return f". À imprimer (sevres-print --family {mail.context['code']}) : {invoices}"
+
+
 def report(outbox: Outbox) -> list[str]:
     """Write how an outbox stands."""
     lines = [
         f"Abandonné le {french.moment_text(mail.given_up_at)} : {mail.kind} {mail.message_id}, {mail.error}"
+        f"{_to_print(mail)}"
         for mail in outbox.given_up()
         if mail.given_up_at
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 from pyramid.config import Configurator
 
+from sevres_familles.domain import french
+from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.families.events import DeliveryChosen
 from sevres_familles.identity.events import (
     EmailConfirmationAsked,
@@ -22,6 +24,9 @@ from sevres_familles.notifications.resources import MailKind
 from sevres_familles.notifications.transport import domain_of
 from sevres_familles.payments.events import MoneyReturned, ReceiptIssued
 from sevres_familles.regies.events import InvoicesPublished
+
+#: Invoices that billing took back: nobody is told of them.
+_WITHDRAWN = frozenset({InvoiceState.CANCELLED, InvoiceState.SENT_TO_TREASURY})
 
 
 class Clerk:
@@ -59,15 +64,17 @@ class Clerk:
     def tell_delivery_chosen(self, event: DeliveryChosen) -> None:
         """Tell every address of a family how its invoices reach it from now on."""
         for email in event.emails:
-            context = {"code": event.code, "electronic": event.electronic}
+            context = {"code": event.code, "electronic": event.electronic, "by": event.by}
             self._write(event.portal, MailKind.DELIVERY_CHOSEN, email, context, event.at)
 
     def tell_invoices(self, event: InvoicesPublished) -> None:
-        """Tell a family that wants no paper that its invoices are on line."""
+        """Tell a family that wants no paper that its invoices are on line, save those that were taken back."""
         family = event.invoices[0].account.family
         email = mail_address(event.portal, self._registry, family.code)
-        if email:
-            invoices = [[invoice.account.__name__, invoice.__name__] for invoice in event.invoices]
+        today = french.local(event.at).date()
+        told = [each for each in event.invoices if each.status(today).state not in _WITHDRAWN]
+        if email and told:
+            invoices = [[invoice.account.__name__, invoice.__name__] for invoice in told]
             context = {"code": family.code, "invoices": invoices}
             self._write(event.portal, MailKind.INVOICES_ONLINE, email, context, event.at)
 

@@ -26,6 +26,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 #: What a server answers to say that it is going away (RFC 5321, §3.8).
 _SERVICE_NOT_AVAILABLE = 421
+#: Where the codes of what is refused for good begin.
+_REFUSED = 500
 
 
 class WrongAddress(Exception):
@@ -154,6 +156,12 @@ def is_out_of_reach(error: Exception) -> bool:
         return True
     refusals = smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused
     return isinstance(error, OSError) and not isinstance(error, refusals)
+
+
+def is_refused_for_good(error: Exception) -> bool:
+    """Tell whether the server takes nothing for that recipient, now or later (RFC 5321, §4.2.1)."""
+    code = code_of(error) or 0
+    return isinstance(error, smtplib.SMTPRecipientsRefused) and _REFUSED <= code < _REFUSED + 100
 
 
 def error_name(error: Exception) -> str:

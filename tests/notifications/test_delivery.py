@@ -3,17 +3,24 @@
 import logging
 import threading
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 import transaction
 
+from sevres_familles.families.delivery import choose_delivery
+from sevres_familles.identity.services import credentials_of
 from sevres_familles.notifications.delivery import CLAIM, Delivery, deliver_due
 from sevres_familles.notifications.resources import MailKind
+from sevres_familles.notifications.scripts import report
+from sevres_familles.regies.events import InvoicesPublished
+from tests import factories
 from tests.conftest import NOW
+from tests.identity.helpers import give_password
 from tests.notifications.conftest import write_mail
 
 NONCE = "0123456789abcdef" * 2
+LINKS = [{"code": "26719", "nonce": NONCE}]
 
 
 @pytest.fixture
@@ -115,6 +122,51 @@ class TestDelivering:
         clock.advance(days=2)
         deliver_due(registry)
         assert outbox.settled == {}
+
+
+class TestHaste:
+    """On invoice day, and after an outage of the relay, thousands of mails wait."""
+
+    def test_a_link_that_dies_within_the_hour_leaves_before_all_that_wait(self, write, registry, server, clock):
+        write(*(f"m{number}@free.fr" for number in range(5)))
+        clock.advance(minutes=1)
+        write("claire@free.fr", kind=MailKind.IDENTIFIERS, context={"links": LINKS}, at=clock.moment)
+
+        deliver_due(registry)
+
+        assert server.received[0].recipients == ["claire@free.fr"]
+        assert len(server.received) == 6
+
+    def test_one_that_is_asked_for_meanwhile_leaves_before_its_link_is_dead(self, write, registry, server, clock):
+        """A mail a minute: behind the whole row it would leave after more than an hour."""
+        write(*(f"m{number:03}@free.fr" for number in range(150)))
+
+        def pass_a_minute(mail):
+            if len(server.received) == 9:
+                write("claire@free.fr", kind=MailKind.IDENTIFIERS, context={"links": LINKS}, at=clock.moment)
+            clock.advance(minutes=1)
+            return "250 OK"
+
+        server.answer_mail = pass_a_minute
+
+        assert deliver_due(registry) == 151
+
+        place = [each.recipients[0] for each in server.received].index("claire@free.fr")
+        assert 10 <= place <= 50
+
+    def test_a_round_tries_no_mail_twice(self, write, registry, server, clock, outbox):
+        """Not even where the next try is due before the round ends."""
+        write(*(f"m{number}@free.fr" for number in range(3)))
+
+        def refuse(recipient):
+            clock.advance(hours=1)
+            return "450 mailbox busy"
+
+        server.answer_recipient = refuse
+
+        assert deliver_due(registry) == 0
+
+        assert {mail["attempts"] for mail in outbox.waiting.values()} == {1}
 
 
 class TestServerDown:
@@ -240,9 +292,108 @@ class TestRefusals:
         assert listed["error"] == "SMTPDataError 451"
 
 
+class TestDeadMailbox:
+    """An address that refuses the mail of an invoice: its family is not left without a bill."""
+
+    @pytest.fixture
+    def family(self, stored, registry):
+        """The DUPOND family wants no paper; a mail that tells of an invoice waits."""
+        with stored() as portal:
+            family = factories.store_family(portal)
+            invoice = factories.store_invoice(family)
+            give_password(portal, registry)
+            credentials_of(portal, family.code).email = "pierre@ville.example"
+            choose_delivery(portal, registry, family, electronic=True, at=NOW)
+            portal.stores["outbox"].waiting.clear()
+            registry.notify(InvoicesPublished(portal=portal, invoices=(invoice,), at=NOW))
+
+    @pytest.fixture
+    def try_for_days(self, registry, clock):
+        def try_for_days():
+            for _ in range(6):
+                deliver_due(registry)
+                clock.advance(days=1)
+
+        return try_for_days
+
+    @pytest.fixture
+    def choices(self, stored):
+        def choices():
+            with stored() as portal:
+                family = portal["familles"][factories.CODE]
+                assert family.electronic_only == family.delivery_choices[-1].electronic
+                return [(each.electronic, each.by) for each in family.delivery_choices]
+
+        return choices
+
+    def test_refused_for_good_the_family_has_paper_again(self, family, try_for_days, server, choices, stored):
+        server.answer_recipient = lambda recipient: "550 no such user"
+
+        try_for_days()
+
+        assert choices() == [(True, "famille"), (False, "portail")]
+        with stored() as portal:
+            assert portal.stores["credentials"][factories.CODE].email == "pierre@ville.example"
+
+    def test_its_other_address_is_told_why(self, family, try_for_days, server):
+        server.answer_recipient = lambda each: "550 no such user" if each == "pierre@ville.example" else "250 OK"
+
+        try_for_days()
+
+        (message,) = server.messages
+        assert message["To"] == "dupond@free.fr"
+        assert message["Subject"] == "Vos factures à nouveau sur papier - Espace familles de Sèvres"
+        assert "a été refusé par votre messagerie" in message.get_content()
+
+    def test_the_service_is_told_what_to_print(self, family, try_for_days, server, stored):
+        server.answer_recipient = lambda recipient: "550 no such user"
+
+        try_for_days()
+
+        with stored() as portal:
+            (line, _) = report(portal.stores["outbox"])
+        assert line.endswith("SMTPRecipientsRefused 550. À imprimer (sevres-print --family 26719) : scolaire 2026-9161")
+
+    @pytest.mark.parametrize("answer", ["450 mailbox busy", "421 closing"])
+    def test_what_may_pass_changes_no_choice(self, family, try_for_days, server, choices, answer):
+        server.answer_recipient = lambda recipient: answer
+
+        try_for_days()
+
+        assert choices() == [(True, "famille")]
+
+    def test_a_relay_that_is_away_changes_no_choice(self, family, try_for_days, server, choices):
+        server.stop()
+
+        try_for_days()
+
+        assert choices() == [(True, "famille")]
+
+    def test_an_address_that_was_replaced_meanwhile_changes_no_choice(
+        self, family, try_for_days, server, choices, stored
+    ):
+        server.answer_recipient = lambda recipient: "550 no such user"
+        with stored() as portal:
+            portal.stores["credentials"][factories.CODE].email = "claire@ville.example"
+
+        try_for_days()
+
+        assert choices() == [(True, "famille")]
+
+    def test_one_refusal_is_not_the_end(self, family, registry, server, choices, clock):
+        server.answer_recipient = lambda recipient: "550 no such user"
+        deliver_due(registry)
+        server.answer_recipient = lambda recipient: "250 OK"
+        clock.advance(days=1)
+
+        assert deliver_due(registry) == 1
+
+        assert choices() == [(True, "famille")]
+
+
 class TestWhatMakesNoSense:
     def test_a_link_that_is_dead_is_not_sent(self, write, registry, server, clock, outbox):
-        write(kind=MailKind.IDENTIFIERS, context={"links": [{"code": "26719", "nonce": NONCE}]})
+        write(kind=MailKind.IDENTIFIERS, context={"links": LINKS})
         clock.advance(minutes=60)
 
         assert deliver_due(registry) == 0
@@ -313,9 +464,11 @@ class TestWorkers:
         assert deliver_due(registry) == 1
         assert recipients(server) == ["a@free.fr"]
 
-    def test_of_two_that_claim_in_the_same_instant_one_lets_go(self, write, registry, server, stored, outbox):
-        write()
-        reads = iter(range(9))
+    def test_of_two_that_claim_in_the_same_instant_one_lets_go_and_goes_on(
+        self, write, registry, server, stored, outbox
+    ):
+        write(at=NOW - timedelta(seconds=1))
+        reads = count()
 
         class Slow(Delivery):
             """A worker in whose transaction another one claims: it reads the outbox to tidy, to look, then to claim."""
@@ -325,15 +478,16 @@ class TestWorkers:
                 seen = super()._outbox
                 if next(reads) == 2:
                     claim_in(stored)
+                    write("b@free.fr")
                 return seen
 
         manager = transaction.TransactionManager(explicit=True)
         connection = registry._zodb_databases[""].open(transaction_manager=manager)
 
-        assert Slow(registry, manager, connection).run(lambda: False) == 0
+        assert Slow(registry, manager, connection).run(lambda: False) == 1
 
         connection.close()
-        assert server.received == []
+        assert recipients(server) == ["b@free.fr"]
         assert outbox.waiting["dupond@free.fr"]["attempts"] == 1
 
     def test_two_at_once_send_each_mail_once(self, write, registry, server, outbox):

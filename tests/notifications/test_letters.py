@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pypdf
 import pytest
 
-from sevres_familles.domain.money import Money
+from sevres_familles.domain.invoice import BillingFigures, BillingState
+from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.families.delivery import BY_FAMILY, BY_PORTAL, BY_SERVICE
 from sevres_familles.families.events import DeliveryChosen
 from sevres_familles.identity.events import (
     EmailConfirmationAsked,
@@ -94,8 +96,6 @@ class TestEveryMail:
             "Espace familles de Sèvres\nhttp://localhost/\n"
         )
 
-    def test_has_no_reply_address_when_the_town_gives_none(self, message):
-        assert message["Reply-To"] is None
     @pytest.mark.parametrize(
         ("email", "said"),
         [("service@ville.example", "service@ville.example"), ("", "Service des Affaires Scolaires")],
@@ -111,6 +111,8 @@ class TestEveryMail:
         assert f"2. Puis prévenez-nous{NBSP}: {said}" in text
         assert f"Une question{NBSP}? Contactez-nous{NBSP}: {said}" in text
 
+    def test_has_no_reply_address_when_the_town_gives_none(self, message):
+        assert message["Reply-To"] is None
 
     def test_is_answered_to_the_town_when_it_gives_an_address(self, announce, delivered, registry):
         contact = registry.town.contact
@@ -249,32 +251,35 @@ class TestDelivery:
     def invoices(self, stored, registry):
         """Announce invoices of the DUPOND family, which confirmed an address and wants no paper."""
 
-        def publish(*facts):
+        def publish(*facts, **standing):
             with stored() as portal:
                 family = factories.store_family(portal)
                 credentials_of(portal, family.code).email = "pierre@ville.example"
-                stored_ones = tuple(factories.store_invoice(family, each) for each in facts)
+                stored_ones = tuple(factories.store_invoice(family, each, **standing) for each in facts)
                 registry.notify(InvoicesPublished(portal=portal, invoices=stored_ones, at=NOW))
 
         return publish
 
     @pytest.mark.parametrize(
-        ("electronic", "subject", "words"),
+        ("electronic", "by", "subject", "words"),
         [
-            (True, "Vos factures en ligne seulement", "Nous vous écrirons à chaque nouvelle facture"),
-            (False, "Vos factures à nouveau sur papier", "Vos factures restent aussi en ligne"),
+            (True, BY_FAMILY, "Vos factures en ligne seulement", "Nous vous écrirons à chaque nouvelle facture"),
+            (False, BY_FAMILY, "Vos factures à nouveau sur papier", "Vous avez choisi de recevoir à nouveau"),
+            (False, BY_SERVICE, "Vos factures à nouveau sur papier", "Nous avons noté que vos factures"),
+            (False, BY_PORTAL, "Vos factures à nouveau sur papier", "a été refusé par votre messagerie"),
         ],
     )
-    def test_a_choice_is_confirmed_with_the_way_back(self, stored, announce, delivered, electronic, subject, words):
+    def test_a_choice_is_confirmed_with_the_way_back(self, stored, announce, delivered, electronic, by, subject, words):
         with stored() as portal:
             factories.store_family(portal)
-        announce(DeliveryChosen, code="26719", electronic=electronic, emails=("dupond@free.fr",))
+        announce(DeliveryChosen, code="26719", electronic=electronic, by=by, emails=("dupond@free.fr",))
 
         (message,) = delivered()
 
         assert message["Subject"] == f"{subject} - Espace familles de Sèvres"
         assert words in text_of(message)
         assert "http://localhost/familles/26719/recevoir-vos-factures" in text_of(message)
+        assert f"Dites-le-nous{NBSP}: 01 41 14 11 23 ou 01 41 14 11 29.\n" in text_of(message)
 
     def test_an_invoice_on_line_is_told_to_the_confirmed_address_with_its_link(self, invoices, delivered):
         invoices(factories.facts("9161", label="FACTURATION\r\nCANTINES"))
@@ -287,6 +292,31 @@ class TestDelivery:
         assert "\nFACTURATION CANTINES\n" in text
         assert "À payer avant le lundi 30 novembre 2026\n" in text
         assert "\nhttp://localhost/familles/26719/comptes/scolaire/2026-9161/\n" in text
+
+    def test_an_invoice_that_is_paid_by_then_is_not_asked_for(self, invoices, delivered):
+        invoices(factories.facts("9161"), remaining=ZERO)
+
+        text = text_of(delivered()[0])
+
+        assert f"\nÉtat{NBSP}: payée\n" in text
+        assert "À payer" not in text
+        assert "Vous pouvez la lire et l’enregistrer." in text
+
+    def test_an_invoice_that_is_paid_before_the_mail_leaves_is_not_asked_for(self, invoices, delivered, stored):
+        invoices(factories.facts("9161"))
+        with stored() as portal:
+            invoice = portal["familles"]["26719"]["comptes"]["scolaire"]["2026-9161"]
+            lot = invoice.account.lots.give()
+            invoice.stage(lot, BillingFigures(ZERO, BillingState.DUE))
+            invoice.account.lots.publish(lot)
+
+        assert "À payer" not in text_of(delivered()[0])
+
+    @pytest.mark.parametrize("state", [BillingState.CANCELLED, BillingState.SENT_TO_TREASURY])
+    def test_what_billing_took_back_is_not_told(self, invoices, delivered, state):
+        invoices(factories.facts("9161"), state=state)
+
+        assert delivered() == []
 
     def test_it_tells_neither_amounts_nor_children(self, invoices, delivered):
         invoices(factories.facts("9161"))

@@ -92,11 +92,29 @@ class TestWaiting:
         assert [outbox.waiting[key].recipient for key in due] == ["m1@free.fr", "m2@free.fr"]
         assert outbox.oldest() == NOW + timedelta(minutes=1)
 
+    def test_those_whose_link_dies_come_before_all_others_the_shortest_lived_first(self, outbox):
+        write(outbox, "old@free.fr", NOW - timedelta(days=1))
+        for kind in (MailKind.EMAIL_CONFIRMATION, MailKind.IDENTIFIERS):
+            outbox.write(kind, f"{kind}@free.fr", {}, domain="ville.example", at=NOW)
+
+        due = [outbox.waiting[key].recipient for key in outbox.due(NOW)]
+
+        assert due == ["identifiers@free.fr", "email_confirmation@free.fr", "old@free.fr"]
+
     def test_an_empty_outbox_has_no_oldest(self, outbox):
         assert outbox.oldest() is None
 
 
 class TestSettled:
+    def test_the_last_mail_that_left_is_told_and_not_what_was_given_up_since(self, outbox):
+        for minutes in (1, 2):
+            write(outbox)
+            outbox.mark_sent(only(outbox.waiting)[0], NOW + timedelta(minutes=minutes))
+        write(outbox, "nobody", NOW + timedelta(minutes=3))
+
+        assert outbox.last_sent(NOW) == NOW + timedelta(minutes=2)
+        assert outbox.last_sent(NOW + timedelta(minutes=3)) is None
+
     def test_what_a_sent_mail_was_made_from_is_dropped(self, outbox):
         write(outbox)
         key, mail = only(outbox.waiting)

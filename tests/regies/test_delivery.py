@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from sevres_familles.families.delivery import choose_delivery
+from sevres_familles.families.delivery import BY_PORTAL, choose_delivery
 from sevres_familles.identity.services import credentials_of
 from tests import factories
 from tests.conftest import NOW
@@ -49,6 +49,27 @@ def choices(stored):
 def kinds_waiting(stored):
     with stored() as portal:
         return sorted((str(mail.kind), mail.recipient) for mail in portal.stores["outbox"].waiting.values())
+
+
+def test_a_family_whose_address_refused_its_mail_reads_why_it_has_paper_again(family, electronic, stored, registry):
+    with stored() as portal:
+        dupond = portal["familles"][factories.CODE]
+        choose_delivery(portal, registry, dupond, electronic=False, at=NOW, by=BY_PORTAL)
+
+    said = words(family.get(PAGE))
+
+    assert "Votre messagerie a refusé le message qui annonçait vos factures" in said
+    assert "depuis le lundi 23 novembre 2026" in said
+
+
+def test_choosing_again_ends_the_warning(family, electronic, stored, registry):
+    with stored() as portal:
+        dupond = portal["familles"][factories.CODE]
+        choose_delivery(portal, registry, dupond, electronic=False, at=NOW, by=BY_PORTAL)
+    form = family.get(PAGE).forms["en-ligne"]
+    form["accord"] = True
+
+    assert "a refusé" not in words(form.submit().follow())
 
 
 def test_paper_is_what_a_family_has_at_first(family, stored):

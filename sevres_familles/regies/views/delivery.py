@@ -9,7 +9,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from sevres_familles.domain import french
-from sevres_familles.families.delivery import NotReachable, choose_delivery
+from sevres_familles.families.delivery import BY_PORTAL, NotReachable, choose_delivery
 from sevres_familles.families.resources import Family
 from sevres_familles.identity.services import can_be_written_to, mail_address
 from sevres_familles.regies.resources import Invoice, accounts_of
@@ -59,6 +59,7 @@ class ChooseDelivery(FormView):
         return {
             "title": "Recevoir vos factures",
             "electronic": family.electronic_only,
+            "refused": bool(choices) and choices[-1].by == BY_PORTAL,
             "since": french.long_date(french.local(choices[-1].at).date()) if choices else "",
             "email": mail_address(request.portal, request.registry, family.code),
             "possible": can_be_written_to(request.portal, family.code),
