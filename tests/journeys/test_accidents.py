@@ -92,7 +92,7 @@ class Desk(NamedTuple):
 
 @pytest.fixture(scope="module")
 def signed_in(chromium: Browser, town: Town) -> Iterator[tuple[Desk, Watch]]:
-    numbers = [str(each) for each in range(9501, 9524)]
+    numbers = [str(each) for each in range(9501, 9525)]
     settle(town, CODE, *(bill(number, label=f"CANTINES {number}") for number in numbers))
     with chromium.new_context(viewport=DESK, locale="fr-FR", timezone_id="Europe/Paris") as context:
         context.set_default_timeout(30_000)
@@ -172,6 +172,20 @@ def test_a_verification_waits_then_turns_into_the_receipt_by_itself(desk: Desk):
 
     assert in_books(desk.town, reference) == (S.ACCEPTED, 1)
     desk.expect_state(number, "payée")
+
+
+def test_a_verification_that_the_merchant_cancels_takes_nothing(desk: Desk):
+    with desk.town.nobody_asks():
+        reference, number = desk.pay(VERIFIED)
+        desk.at_the_merchant_s(reference).get_by_role("button", name="Annuler le paiement").click()
+        wait_until(lambda: in_books(desk.town, reference) == (S.CANCELLED, 0), "the cancellation is told")
+
+    desk.show(reference)
+    desk.expect_title("Ce paiement a été annulé")
+    expect(desk.page.get_by_role("heading", name=NOTHING_TAKEN)).to_be_visible()
+    expect(desk.page.get_by_text("La régie ou la banque a annulé ce paiement")).to_be_visible()
+    shoot(desk.page, "accidents-called-off")
+    desk.expect_state(number, "à payer")
 
 
 @pytest.mark.parametrize("card", [LATE, RETURN_FIRST], ids=["late", "after the browser"])

@@ -179,6 +179,10 @@ STATES = {
     "waiting": ([], "Ne payez pas une seconde fois"),
     "pending": ([evidence(EvidenceKind.PENDING)], "Elle le vérifie avant de l’accepter"),
     "voided": ([evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.VOIDED)], "Votre carte n’est pas débitée"),
+    "called off": (
+        [evidence(EvidenceKind.PENDING), evidence(EvidenceKind.VOIDED)],
+        "Rien n’a été débité La régie ou la banque a annulé ce paiement avant qu’il ne soit accepté.",
+    ),
     "short": ([evidence(EvidenceKind.AUTHORISED, 2500)], "Elle a reçu 25,00\xa0€ sur 60,00\xa0€ demandés"),
     "refunded": (
         [evidence(EvidenceKind.AUTHORISED), evidence(EvidenceKind.CREDIT, transaction="u2")],
@@ -216,6 +220,19 @@ class TestThePayment:
 
         assert part.html.find(attrs={"data-state": True}).get_text() in whole.html.get_text()
         assert "<html" not in part
+
+    def test_says_who_cancelled_it(self, family, payment, stored, registry):
+        """The family left the bank, or somebody else did it: neither is told for the other."""
+        tell(stored, registry, payment, evidence(EvidenceKind.ABANDONED))
+        assert "Vous avez quitté la banque avant de payer" in family.get(payment)
+
+        tell(stored, registry, payment, evidence(EvidenceKind.PENDING, transaction="u2"))
+        tell(stored, registry, payment, evidence(EvidenceKind.VOIDED, transaction="u2"))
+        page = family.get(payment)
+
+        assert page.html.h1.get_text() == "Ce paiement a été annulé"
+        assert "Vous avez" not in page.html.main.get_text()
+        assert "annulé par la régie ou la banque" in family.get("/familles/26719/paiements")
 
     def test_waits_and_polls_while_the_bank_has_not_answered(self, family, payment):
         page = family.get(payment).html

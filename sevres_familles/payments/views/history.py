@@ -24,6 +24,7 @@ BADGES = {
     "unpaid": ("late", "repris par votre banque"),
     "refused": ("late", "refusé"),
     "cancelled": ("void", "annulé"),
+    "called off": ("void", "annulé par la régie ou la banque"),
     "expired": ("void", "non abouti"),
 }
 

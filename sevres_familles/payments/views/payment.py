@@ -15,7 +15,7 @@ from pyramid.view import view_config, view_defaults
 from sevres_familles.domain import french
 from sevres_familles.domain.ledger import EntryKind
 from sevres_familles.domain.money import ZERO
-from sevres_familles.domain.payment import PaymentState, entry_kind_of
+from sevres_familles.domain.payment import EvidenceKind, PaymentState, entry_kind_of
 from sevres_familles.identity.services import mail_address
 from sevres_familles.payments.documents import receipt_pdf
 from sevres_familles.payments.resources import Payment
@@ -33,6 +33,7 @@ _TITLES = {
     "unpaid": "Votre banque a repris ce paiement",
     "refused": "Le paiement n’a pas été accepté",
     "cancelled": "Vous avez annulé le paiement",
+    "called off": "Ce paiement a été annulé",
     "expired": "Le paiement n’a pas abouti",
 }
 _KINDS = {
@@ -57,6 +58,9 @@ _MARKS = {
 def kind_of(payment: Payment) -> str:
     """Tell which of the pages shows a payment."""
     if not payment.is_paid:
+        is_called_off = any(each.kind is EvidenceKind.VOIDED for each in payment.evidence)
+        if payment.state is PaymentState.CANCELLED and is_called_off:
+            return "called off"
         return _KINDS.get(payment.state, "waiting")
     given_back = {fact.kind for fact in payment.posted if not fact.takes}
     if sum(payment.held.values(), payment.unclassified) <= ZERO:
