@@ -171,7 +171,7 @@ class TestCommands:
             done = subprocess.run(
                 [BIN / name, *map(str, arguments)], env=environ, capture_output=True, text=True, check=False
             )
-            return done.returncode, (done.stdout + done.stderr).splitlines()
+            return done.returncode, (done.stderr + done.stdout).splitlines()
 
         return run_command
 

@@ -21,7 +21,7 @@ from sevres_familles.payments.asking import ask_all
 from sevres_familles.web.scripts import opened, prepare_database
 from sevres_familles.web.settings import make_secrets, read_settings
 from tests.faults.families import Browser
-from tests.faults.killing import Running, calls_counted, killed_at, start
+from tests.faults.killing import Point, Running, calls_of, killed_at, start
 from tests.identity.helpers import PASSWORD, give_password
 from tests.journeys.town import Town, text_of, write_bank_secrets, write_ini
 from tests.ports import free_ports
@@ -101,23 +101,23 @@ class House:
         assert running.wait() == status, running.log.read_text()
         return running.log.read_text()
 
-    def run_killed(self, command: str, *arguments: str, number: int) -> bool:
-        """Run a command that is killed at a call, unless it ends before, and tell whether it was."""
+    def run_killed(self, command: str, *arguments: str, point: Point) -> bool:
+        """Run a command that is killed at a point, unless it ends before, and tell whether it was."""
         running = self.command(command, *arguments)
-        with killed_at(running, number):
+        with killed_at(running, point):
             running.go()
             wait_until(lambda: not running.is_alive, f"{command} ends")
         status = running.wait()
         assert status in (0, -9), running.log.read_text()
         return status == -9
 
-    def measure(self, command: str, *arguments: str) -> int:
-        """Run a command to its end, and tell how many calls it makes."""
+    def measure(self, command: str, *arguments: str) -> list[Point]:
+        """Run a command to its end, and give the points that it goes through."""
         running = self.command(command, *arguments)
-        with calls_counted(running) as counted:
+        with calls_of(running) as points:
             running.go()
             assert running.wait() == 0, running.log.read_text()
-        return counted.most
+        return points
 
     def deliver_later(self) -> None:
         """Send what is due once the claims of a worker that died are over."""

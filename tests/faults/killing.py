@@ -1,12 +1,15 @@
-"""A process that is killed at a system call: SIGKILL instead of the n-th write, sync or message of one of its threads.
+"""A process that is killed at a system call: SIGKILL in the place of one write, sync or message of its threads.
 
     running = start("sevres-import", [ini, "file.csv"], environ, log)
-    with killed_at(running, 40):               # instead of its fortieth call; it may end before that
+    with calls_of(running) as points:          # what it does undisturbed
         running.go()
         running.wait()
+    with killed_at(another, points[40]):       # instead of its fortieth call; it may end before that
+        another.go()
+        another.wait()
 
 strace puts the signal in the place of the call, so that what stood before it is done and it is not: to kill at each
-number in turn is to kill between every two things that can be seen from outside the process: what it wrote to files
+point in turn is to kill between every two things that can be seen from outside the process: what it wrote to files
 (SQLite's among them), had synced, sent to the bank, to browsers, to the mail relay.
 """
 
@@ -14,18 +17,22 @@ import multiprocessing
 import os
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.faults import commands
 from tests.sandbox.running import PATIENCE
 
 #: What is seen from outside a process.
-CALLS = "write,pwrite64,fsync,fdatasync,ftruncate,unlink,rename,connect,sendto,sendmsg"
+CALLS = (
+    *("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "rename"),
+    *("connect", "sendto", "sendmsg"),
+)
 
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["tests.faults.commands"])
@@ -54,7 +61,7 @@ class Running:
         """Whether it runs: a process that was killed while it is traced is not reaped before its tracer lets it go."""
         try:
             return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
 
     def stop(self) -> None:
@@ -74,29 +81,40 @@ def start(command: str, arguments: Sequence[str | Path], environ: Mapping[str, s
     return Running(process, gate, log)
 
 
+class Point(NamedTuple):
+    """A moment of a process: the call of that name and number of one of its threads, as strace counts them."""
+
+    call: str
+    number: int
+
+
 @contextmanager
-def killed_at(running: Running, number: int, calls: str = CALLS) -> Iterator[None]:
-    """Kill a process at a call of that number within the block, counted thread by thread from its beginning."""
-    with traced(
-        running, "-o", os.devnull, "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={number}"
-    ):
+def killed_at(running: Running, point: Point) -> Iterator[None]:
+    """Kill a process at a point within the block, counted from its beginning."""
+    kill = f"inject={point.call}:signal=SIGKILL:when={point.number}"
+    with traced(running, "-o", os.devnull, "-e", f"trace={point.call}", "-e", kill):
         yield
 
 
-class Counted:
-    """How many calls of a process were counted: ``most`` by its busiest thread, known at the end of the block."""
-
-    most = 0
-
-
 @contextmanager
-def calls_counted(running: Running, calls: str = CALLS) -> Iterator[Counted]:
-    """Count the calls of a process within the block."""
-    counted = Counted()
+def calls_of(running: Running) -> Iterator[list[Point]]:
+    """Find the points that a process goes through within the block: they are in the list at its end."""
+    points: list[Point] = []
     with tempfile.TemporaryDirectory() as folder:
-        with traced(running, "-ff", "-o", f"{folder}/thread", "-e", f"trace={calls}"):
-            yield counted
-        counted.most = max(len(log.read_bytes().splitlines()) for log in Path(folder).iterdir())
+        with traced(running, "-ff", "-o", f"{folder}/thread", "-e", f"trace={','.join(CALLS)}"):
+            yield points
+        for log in Path(folder).iterdir():
+            points += _points_in(log.read_text(errors="replace").splitlines())
+
+
+def _points_in(lines: Sequence[str]) -> Iterator[Point]:
+    """Number the calls of one thread, each among those of its name."""
+    numbers: Counter[str] = Counter()
+    for line in lines:
+        call = line.partition("(")[0]
+        if call in CALLS:
+            numbers[call] += 1
+            yield Point(call, numbers[call])
 
 
 @contextmanager

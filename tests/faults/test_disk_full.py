@@ -6,12 +6,14 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from tests.faults.families import inputs
-from tests.faults.house import CODE, House, town_of_one_family
+from tests.faults.house import CODE, GRANDE_RUE, House, town_of_one_family
 from tests.regies.exchange.making import family, invoice, line
 from tests.sandbox.running import wait_until
 from tests.sandbox.shop import ACCEPTED, LOST
 
 _FULL = "Le disque est plein"
+#: How large the small disk is, in bytes.
+_DISK = 16 * 2**20
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def disk(tmp_path_factory):
     """A small disk of its own."""
     folder = tmp_path_factory.mktemp("disk")
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", folder], capture_output=True, text=True, check=False
     )
     if done.returncode:
         pytest.skip(f"who runs this may not mount a small disk: {done.stderr}")
@@ -98,6 +100,32 @@ def test_an_import_says_so_shows_nothing_and_goes_on_once_there_is_space(house, 
     assert house.town.faults() == ()
 
 
+def test_a_print_run_says_so_and_leaves_no_password_on_the_disk(house, disk):
+    print_lot = ("sevres-print", "--regie", "scolaire", "--lot", "PAPIER")
+    codes = [str(60000 + number) for number in range(120)]
+    files = house.files(
+        familles=[family(code, **GRANDE_RUE) for code in codes],
+        factures=[invoice(f"P{code}", code, lot="PAPIER") for code in codes],
+        lignes=[line(f"P{code}") for code in codes],
+    )
+    house.run("sevres-import", *files)
+    impressions = house.town.folder / "var" / "impressions"
+    with nothing_left(disk):
+        assert _FULL in house.run(*print_lot, status=1)
+    assert not any(impressions.rglob("*.pdf"))
+
+    said = house.run(*print_lot)
+    (run,) = (each.name for each in impressions.iterdir() if each.is_dir())
+    assert f"--confirm {run}" in said
+    with nothing_left(disk):
+        refused = house.run("sevres-print", "--confirm", run, status=1)
+    assert _FULL in refused
+    assert f"donnez à nouveau --confirm {run}" in refused
+
+    assert "120 lettres, 120 mots de passe en service" in house.run("sevres-print", "--confirm", run)
+    assert house.town.faults() == ()
+
+
 def test_a_backup_and_a_pack_say_so_and_leave_the_database_as_it_is(house, disk):
     house.run("sevres-backup", "--new-key")
     (disk / "backups").mkdir()
@@ -133,8 +161,16 @@ def test_the_workers_go_on_once_there_is_space(house, disk):
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(house, disk):
-    """The log of the portal stands on the same disk."""
+    """The log of the portal stands on the same disk; what its last page has room for is written."""
+
+    def log_after_a_page():
+        assert house.family.ask("GET", "aide/").status_code == 200
+        return house.portal.log.stat().st_size
+
     with nothing_left(disk):
-        for _ in range(20):
-            assert house.family.ask("GET", "aide/").status_code == 200
-    assert house.portal.is_alive
+        size = log_after_a_page()
+        while size != (size := log_after_a_page()):
+            assert size < _DISK
+        assert {log_after_a_page() for _ in range(20)} == {size}
+
+    assert log_after_a_page() > size

@@ -4,13 +4,14 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.killing import Running, calls_counted, traced
+from tests.faults.killing import Point, Running, calls_of, killed_at, traced
 from tests.faults.scheduling import Turns
 
 
@@ -56,13 +57,26 @@ def test_a_tracer_that_does_not_let_go_is_ended():
         assert tracer_of(running) == 0
 
 
-def test_calls_are_counted_anew_each_time():
-    counts = []
-    for writes in (40, 3):
-        with waiting(f"exec dd if=/dev/zero of=/dev/null bs=1 count={writes} status=none") as running:
-            with calls_counted(running) as counted:
-                running.process.communicate(b"go\n")
-            counts.append(counted.most)
+#: Writes three bytes with a sync after each, in Python.
+WRITING = f"""exec {sys.executable} -c '
+import os
+file = os.open("written", os.O_CREAT | os.O_WRONLY)
+for byte in (b"1", b"2", b"3"):
+    os.write(file, byte)
+    os.fsync(file)
+'"""
 
-    assert 40 <= counts[0] < 60
-    assert 3 <= counts[1] < 20
+
+def test_each_call_of_a_process_is_a_point_where_it_can_be_killed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with waiting(WRITING) as running, calls_of(running) as points:
+        running.process.communicate(b"go\n")
+    assert points == [Point(call, number) for number in (1, 2, 3) for call in ("write", "fsync")]
+
+    for point, written in ((Point("write", 3), "12"), (Point("fsync", 1), "1"), (Point("fsync", 3), "123")):
+        (tmp_path / "written").unlink()
+        with waiting(WRITING) as running:
+            with killed_at(running, point):
+                running.process.communicate(b"go\n")
+            assert running.process.wait(10) == -signal.SIGKILL
+        assert (tmp_path / "written").read_text() == written

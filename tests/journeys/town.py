@@ -8,7 +8,6 @@ The timers are those of the settings, shortened.  Two journeys that share a town
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from tests.oracle import differences
 from tests.ports import free_ports
 from tests.sandbox.running import (
     KEY,
+    PATIENCE,
     REST_PASSWORD,
     Bank,
     Mailbox,
@@ -57,7 +57,7 @@ class Town:
     ini: Path
     bank: Bank
     mailbox: Mailbox
-    processes: Mapping[str, "subprocess.Popen[bytes]"]
+    processes: "dict[str, subprocess.Popen[bytes]]"
     #: The portal's registry in this process, its database opened beside the town.
     registry: Any = field(repr=False)
     #: Where the portal is seated in an application: nothing, or a path that ends with a slash.
@@ -96,13 +96,15 @@ class Town:
 
     @contextmanager
     def nobody_asks(self) -> Iterator[None]:
-        """Hold the asking worker still."""
+        """End the asking worker, and start it again after the block: one that is held still may hold the database."""
         asking = self.processes["asking"]
-        asking.send_signal(signal.SIGSTOP)
+        asking.terminate()
+        asking.wait(PATIENCE)
         try:
             yield
         finally:
-            asking.send_signal(signal.SIGCONT)
+            environ = _environ(self.port, self.folder)
+            self.processes["asking"] = _start(self.folder, "asking", "sevres-ask", str(self.ini), environ)
 
     def link_mailed(self, to: str, page: str) -> str:
         """Wait for a mail with a link to a page of the portal, and give the link."""

@@ -20,9 +20,9 @@ from typing import NamedTuple
 from tests.machine import ROOT, tracked
 
 _CARD = re.compile(rb"[2-6]\d{3}(?:\d{9,15}|([ -])\d{4}\1\d{4}\1\d{4}|[ -]\d{6}[ -]\d{5})")
-#: What stands beside digits that are part of something longer: a hash, a fraction, an escape.  No hyphen: in SQLite's
-#: files it stands before every text of 16 characters, as its length.
-_BEFORE, _AFTER = re.compile(rb"(?:[\w%]|\d\.)\Z"), re.compile(rb"[\w%]|\.\d")
+#: What stands beside digits that are part of something longer: a hash, a fraction, an escape, a boundary of a mail's
+#: parts.  No hyphen: in SQLite's files it stands before every text of 16 characters, as its length.
+_BEFORE, _AFTER = re.compile(rb"(?:[\w%]|\d\.|===)\Z"), re.compile(rb"[\w%]|\.\d")
 #: How far back the beginning of a pickled text is looked for.
 _TEXT = 4096
 #: How the numbers of cards begin: Visa, Mastercard, American Express, Discover, Diners, JCB.
@@ -78,7 +78,7 @@ def cards_in(content: bytes) -> Iterator[str]:
     for found in _CARD.finditer(content):
         start, end = found.span()
         digits = re.sub(r"\D", "", found[0].decode())
-        if not is_card(digits) or _BEFORE.search(content[max(0, start - 2) : start]):
+        if not is_card(digits) or _BEFORE.search(content[max(0, start - 3) : start]):
             continue
         if not _AFTER.match(content[end : end + 2]) or _ends_a_pickled_text(content, end):
             yield digits
