@@ -42,9 +42,13 @@ class Session(NamedTuple):
 
 
 class PrintedPassword(NamedTuple):
-    """The provisional password that stands on an invoice: its slow hash, and whether it served."""
+    """The provisional password that stands on an invoice: its slow hash, and whether it served.
+
+    It is drawn when its letter is made, and issued, when its life begins, once that is printed.
+    """
 
     hashed: str
+    drawn_at: datetime
     issued_at: datetime
     spent: bool = False
 

@@ -108,7 +108,7 @@ def issue_printed_password(portal: Any, registry: Any, code: str, at: datetime, 
     if fixed is not None and not is_printed_password(fixed):
         raise ValueError("not a printed password")
     drawn = fixed or random_printed_password()
-    credentials_of(portal, code).printed = PrintedPassword(registry.passwords.hash(squeeze(drawn)), at)
+    credentials_of(portal, code).printed = PrintedPassword(registry.passwords.hash(squeeze(drawn)), at, at)
     tell(portal, "printed password issued", family=alias(registry.settings_of_portal, code))
     return drawn
 
@@ -119,15 +119,30 @@ def wants_printed_password(portal: Any, code: str) -> bool:
     return credentials is None or credentials.password is None
 
 
-def activate_printed_password(portal: Any, registry: Any, code: str, hashed: str, at: datetime) -> bool:
+def has_younger_letter(portal: Any, registry: Any, code: str, *, drawn_at: datetime, at: datetime) -> bool:
+    """Tell whether a family without a password of its own holds a printed one that is good and was drawn later."""
+    credentials: Credentials | None = portal.stores["credentials"].get(code)
+    if credentials is None or credentials.password is not None or credentials.printed is None:
+        return False
+    printed = credentials.printed
+    return printed.drawn_at > drawn_at and printed.is_good(at, registry.settings_of_portal.printed_password_life)
+
+
+def activate_printed_password(
+    portal: Any, registry: Any, code: str, hashed: str, *, drawn_at: datetime, at: datetime
+) -> bool:
     """Let a password that was drawn and hashed before open the choice of an own one, and tell whether it does.
 
     Its life begins now, and the one before it is dead.  A family that has its own password by now keeps that alone,
-    and one that left gets none.
+    so does one that was given a younger letter meanwhile, and one that left gets none.
     """
-    if not registry.directory.exists(portal, code) or not wants_printed_password(portal, code):
+    if (
+        not registry.directory.exists(portal, code)
+        or not wants_printed_password(portal, code)
+        or has_younger_letter(portal, registry, code, drawn_at=drawn_at, at=at)
+    ):
         return False
-    credentials_of(portal, code).printed = PrintedPassword(hashed, at)
+    credentials_of(portal, code).printed = PrintedPassword(hashed, drawn_at, at)
     return True
 
 

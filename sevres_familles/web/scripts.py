@@ -33,10 +33,14 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
+_FULL = "rien n’a été fait à moitié. Libérez de la place, puis recommencez."
+
+
 @contextmanager
-def told_when_full() -> Iterator[None]:
+def told_when_full(then: str = _FULL) -> Iterator[None]:
     """End with a sentence when the disk is full.
 
+    :param then: what came of the act, and what to do.
     :raises SystemExit: then.
     """
     try:
@@ -45,7 +49,7 @@ def told_when_full() -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         if getattr(error, "errno", None) != errno.ENOSPC and code != sqlite3.SQLITE_FULL:
             raise
-        sys.exit("Le disque est plein : rien n’a été fait à moitié. Libérez de la place, puis recommencez.")
+        sys.exit(f"Le disque est plein : {then}")
 
 
 def settings_in(ini: str) -> Settings:

@@ -102,7 +102,7 @@ def test_an_import_says_so_shows_nothing_and_goes_on_once_there_is_space(house, 
 
 def test_a_print_run_says_so_and_leaves_no_password_on_the_disk(house, disk):
     print_lot = ("sevres-print", "--regie", "scolaire", "--lot", "PAPIER")
-    codes = [str(60000 + number) for number in range(120)]
+    codes = [str(60000 + number) for number in range(40)]
     files = house.files(
         familles=[family(code, **GRANDE_RUE) for code in codes],
         factures=[invoice(f"P{code}", code, lot="PAPIER") for code in codes],
@@ -122,7 +122,7 @@ def test_a_print_run_says_so_and_leaves_no_password_on_the_disk(house, disk):
     assert _FULL in refused
     assert f"donnez à nouveau --confirm {run}" in refused
 
-    assert "120 lettres, 120 mots de passe en service" in house.run("sevres-print", "--confirm", run)
+    assert "40 lettres, 40 mots de passe en service" in house.run("sevres-print", "--confirm", run)
     assert house.town.faults() == ()
 
 

@@ -1,6 +1,7 @@
 """Which invoices a run prints."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -32,8 +33,9 @@ class Chosen(NamedTuple):
     """What a run prints: (family code, invoice name) on paper, and those that go on line alone, family by family.
 
     ``printed`` counts those left out because an earlier run printed them, ``over`` those cancelled or sent to the
-    Treasury; ``waiting`` counts, by name of a run that was not confirmed, the invoices that it holds too; ``lots`` are
-    all the lots of the régie, for who asks for one that is not there.
+    Treasury; ``unprinted`` counts, by other days of issue of the lot, those that no confirmed run holds and that ask
+    for money still; ``waiting`` counts, by name of a run that was not confirmed, the invoices that it holds too;
+    ``lots`` are all the lots of the régie, for who asks for one that is not there.
     """
 
     issued_on: date | None
@@ -41,16 +43,17 @@ class Chosen(NamedTuple):
     electronic: list[tuple[str, str]]
     printed: int
     over: int
+    unprinted: dict[date, int]
     waiting: dict[str, int]
     lots: frozenset[str]
 
 
-def choose(portal: Portal, asked: Asked, advance: Callable[[int], Any]) -> Chosen:
+def choose(portal: Portal, asked: Asked, today: date, advance: Callable[[int], Any]) -> Chosen:
     """Find what a run prints, by one walk over the families."""
-    found, latest, lots = _find(portal, asked, advance)
     printing: Printing = portal.stores["printing"]
-    printed = () if asked.again else printing.printed_of(asked.regie)
-    new = [each for each in found if each.name not in printed]
+    printed = printing.printed_of(asked.regie)
+    found, latest, unprinted, lots = _find(portal, asked, printed, today, advance)
+    new = [each for each in found if asked.again or each.name not in printed]
     kept = [each for each in new if not each.is_over]
     return Chosen(
         issued_on=latest,
@@ -58,6 +61,7 @@ def choose(portal: Portal, asked: Asked, advance: Callable[[int], Any]) -> Chose
         electronic=[(each.code, each.name) for each in kept if each.is_electronic],
         printed=len(found) - len(new),
         over=len(new) - len(kept),
+        unprinted={day: count for day, count in sorted(unprinted.items()) if day != latest},
         waiting=_waiting(printing, asked.regie, {each.name for each in kept}),
         lots=frozenset(lots),
     )
@@ -70,15 +74,22 @@ class _Found(NamedTuple):
     is_electronic: bool
 
 
-def _find(portal: Portal, asked: Asked, advance: Callable[[int], Any]) -> tuple[list[_Found], date | None, set[str]]:
-    """Find the invoices of a lot: of the day asked for, or of the latest there is."""
+def _find(
+    portal: Portal, asked: Asked, printed: Container[str], today: date, advance: Callable[[int], Any]
+) -> tuple[list[_Found], date | None, Counter[date], set[str]]:
+    """Find the invoices of a lot: of the day asked for, or of the latest there is; count those that were forgotten."""
     found: list[_Found] = []
+    unprinted: Counter[date] = Counter()
     latest, lots = asked.issued_on, set()
     for family, account in _accounts(portal, asked, advance):
         for invoice in account:
             facts = invoice.facts
             lots.add(facts.lot)
-            if facts.lot != asked.lot or (asked.issued_on and facts.issued_on != asked.issued_on):
+            if facts.lot != asked.lot:
+                continue
+            if invoice.__name__ not in printed and invoice.status(today, lasting=True).payable:
+                unprinted[facts.issued_on] += 1
+            if asked.issued_on and facts.issued_on != asked.issued_on:
                 continue
             if latest is None or facts.issued_on > latest:
                 found.clear()
@@ -86,7 +97,7 @@ def _find(portal: Portal, asked: Asked, advance: Callable[[int], Any]) -> tuple[
             if facts.issued_on == latest:
                 is_over = invoice.figures.state in (BillingState.CANCELLED, BillingState.SENT_TO_TREASURY)
                 found.append(_Found(family.code, invoice.__name__ or "", is_over, family.electronic_only))
-    return found, latest, lots
+    return found, latest, unprinted, lots
 
 
 def _accounts(portal: Portal, asked: Asked, advance: Callable[[int], Any]) -> Iterator[tuple[Family, FamilyAccount]]:

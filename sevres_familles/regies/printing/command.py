@@ -1,7 +1,7 @@
 """The command ``sevres-print``."""
 
 import argparse
-import errno
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from sevres_familles.domain.french import local, plural, short_date, spaced
 from sevres_familles.domain.money import Money
-from sevres_familles.regies.printing.choosing import Asked
-from sevres_familles.regies.printing.confirming import Confirmed, ConfirmedRun, UnknownRun, abandon, clean, confirm
+from sevres_familles.regies.printing.choosing import Asked, Chosen
+from sevres_familles.regies.printing.confirming import ConfirmedRun, UnknownRun, abandon, clean, confirm
 from sevres_familles.regies.printing.folders import LIFE, PrintingRunning
 from sevres_familles.regies.printing.resources import Counts, Printing
 from sevres_familles.regies.printing.running import Printed, Refused, portal_for, print_lot
 from sevres_familles.web.documents import TypesettingFailed
-from sevres_familles.web.scripts import opened, parser
+from sevres_familles.web.scripts import opened, parser, told_when_full
 
 #: Objects kept by the connection: a run looks at each family twice, one after the other.
 _CACHED_OBJECTS = 2_000
@@ -34,11 +34,11 @@ mot de passe provisoire, qui n’ouvre rien avant la confirmation.
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the invoices of a lot, then confirm that they were printed (``sevres-print INI --regie … --lot …``)."""
-    chosen = _options().parse_args(arguments)
+    chosen = options().parse_args(arguments)
     with opened(chosen.ini) as request:
         request.registry._zodb_databases[""].setCacheSize(_CACHED_OBJECTS)
         try:
-            lines, status = _do(request, chosen)
+            lines, status = answer(request, chosen)
         except PrintingRunning:
             if chosen.clean:  # nightly: what is printed now is not to be deleted yet, and the next night comes
                 sys.exit(0)
@@ -47,15 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(f"Aucune impression ne s’appelle {error}. « --list » les nomme.")
         except TypesettingFailed as error:
             sys.exit(f"Un document ne peut être composé, rien n’a été imprimé : {error}")
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            sys.exit("Le disque est plein : rien n’a été imprimé, et aucune lettre déjà partie n’a changé.")
     print(spaced("\n".join(lines)))
     sys.exit(status)
 
 
-def _options() -> argparse.ArgumentParser:
+def options() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
     options = parser(main.__doc__)
     options.description = "Imprime les factures d’un lot, puis confirme qu’elles ont été imprimées."
     options.epilog = _WHAT
@@ -65,6 +62,9 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--family", metavar="CODE", help="pour cette seule famille, même déjà imprimée")
     options.add_argument("--again", action="store_true", help="imprimer aussi ce qui l’a déjà été")
     options.add_argument("--duplex", action="store_true", help="recto verso : chaque lettre commence une feuille")
+    options.add_argument(
+        "--without-faulty", action="store_true", help="laisser de côté les factures où manque une mention obligatoire"
+    )
     others = options.add_mutually_exclusive_group()
     others.add_argument(
         "--confirm", metavar="IMPRESSION", help="les lettres sont imprimées : leurs mots de passe valent"
@@ -82,10 +82,10 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError("écrivez un jour comme 03/11/2026") from None
 
 
-def _do(request: Request, chosen: argparse.Namespace) -> tuple[list[str], int]:
+def answer(request: Request, chosen: argparse.Namespace) -> tuple[list[str], int]:
     """Do what was asked for, and give what to say, and the status."""
     if chosen.confirm:
-        return _confirmed(chosen.confirm, confirm(request, chosen.confirm, _bar)), 0
+        return _confirm(request, chosen.ini, chosen.confirm), 0
     if chosen.abandon:
         return _abandon(request, chosen.abandon)
     if chosen.list:
@@ -111,15 +111,38 @@ def _print(request: Request, chosen: argparse.Namespace) -> tuple[list[str], int
     again = chosen.again or chosen.family is not None
     asked = Asked(chosen.regie, chosen.lot, chosen.issued, again=again, family=chosen.family)
     try:
-        printed = print_lot(request, asked, duplex=chosen.duplex, progress=_bar)
+        printed = print_lot(request, asked, duplex=chosen.duplex, without_faulty=chosen.without_faulty, progress=_bar)
     except Refused as refused:
-        more = len(refused.faults) - _SHOWN_FAULTS
-        lines = [*refused.faults[:_SHOWN_FAULTS], *([f"… et {more} de plus."] if more > 0 else [])]
-        return [*lines, f"{plural(len(refused.faults), 'manque')} : rien n’a été imprimé."], 1
-    return _report(asked, printed)
+        return [
+            *_shown(refused.faults),
+            f"{plural(len(refused.faults), 'manque')} : rien n’a été imprimé. Corrigez-les ; s’ils ne touchent que "
+            "quelques factures, --without-faulty imprime les autres.",
+        ], 1
+    return _report(chosen.ini, asked, printed)
 
 
-def _report(asked: Asked, printed: Printed) -> tuple[list[str], int]:
+def _shown(faults: Sequence[str]) -> list[str]:
+    more = len(faults) - _SHOWN_FAULTS
+    return [*faults[:_SHOWN_FAULTS], *([f"… et {more} de plus."] if more > 0 else [])]
+
+
+def _command(ini: str, asked: Asked, issued_on: date) -> str:
+    """Write the command that prints a lot of a day."""
+    day = ("--issued", f"{issued_on:%d/%m/%Y}")
+    family = ("--family", asked.family) if asked.family is not None else ()
+    return shlex.join(["sevres-print", ini, "--regie", asked.regie, "--lot", asked.lot, *day, *family])
+
+
+def _unprinted(ini: str, asked: Asked, chosen: Chosen) -> list[str]:
+    """Tell of the other days of a lot on which invoices wait that nobody printed."""
+    return [
+        f"Attention : {plural(number, 'facture')} du même lot, du {short_date(day)}, encore à payer, dans aucune "
+        f"impression confirmée. Pour imprimer ce jour-là : {_command(ini, asked, day)}"
+        for day, number in chosen.unprinted.items()
+    ]
+
+
+def _report(ini: str, asked: Asked, printed: Printed) -> tuple[list[str], int]:
     chosen, counts = printed.chosen, printed.counts
     left_out = [
         f"{plural(number, singular, several)}"
@@ -130,6 +153,13 @@ def _report(asked: Asked, printed: Printed) -> tuple[list[str], int]:
         if number
     ]
     rest = [f"Laissées de côté : {', '.join(left_out)}."] if left_out else []
+    if printed.faults:
+        rest += [
+            *_shown(printed.faults),
+            f"{plural(len(printed.faults), 'manque')} : ces factures n’ont pas été imprimées. Corrigez-les dans le "
+            "logiciel de facturation, importez, puis donnez la même commande.",
+        ]
+    rest += _unprinted(ini, asked, chosen)
     if not printed.name:
         if asked.lot not in chosen.lots:
             known = ", ".join(sorted(chosen.lots)) or "aucun"
@@ -158,14 +188,31 @@ def _report(asked: Asked, printed: Printed) -> tuple[list[str], int]:
     ], 0
 
 
-def _confirmed(name: str, done: Confirmed) -> list[str]:
-    if done.was_done:
-        return [f"L’impression {name} était déjà confirmée."]
-    return [
-        f"Impression {name} confirmée : {plural(done.letters, 'lettre')}, "
-        f"{plural(done.passwords, 'mot de passe', 'mots de passe')} en service, "
-        f"{plural(done.told, 'famille prévenue', 'familles prévenues')} par e-mail ; fichiers effacés."
-    ]
+def _confirm(request: Request, ini: str, name: str) -> list[str]:
+    with told_when_full(
+        "des lettres sont peut-être déjà en service, jamais à moitié pour une famille. "
+        f"Libérez de la place, puis donnez à nouveau --confirm {name} : la confirmation reprend où elle s’est arrêtée."
+    ):
+        asked, done, was_done = confirm(request, name, _bar)
+    if was_done:
+        lines = [f"L’impression {name} était déjà confirmée."]
+    else:
+        lines = [
+            f"Impression {name} confirmée : {plural(done.letters, 'lettre')}, "
+            f"{plural(done.passwords, 'mot de passe', 'mots de passe')} en service, "
+            f"{plural(done.told, 'famille prévenue', 'familles prévenues')} par e-mail ; fichiers effacés."
+        ]
+    if done.kept:
+        lines.append(
+            f"{plural(done.kept, 'famille garde', 'familles gardent')} le mot de passe d’une lettre plus récente : "
+            "celui de cette impression n’ouvre rien."
+        )
+    if done.left and asked.issued_on:
+        lines.append(
+            f"Attention : {plural(done.left, 'facture n’a', 'factures n’ont')} atteint personne, leurs familles ont "
+            f"voulu à nouveau du papier. Imprimez-les : {_command(ini, asked, asked.issued_on)}"
+        )
+    return lines
 
 
 def _abandon(request: Request, name: str) -> tuple[list[str], int]:

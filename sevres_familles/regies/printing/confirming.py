@@ -13,11 +13,13 @@ from BTrees.OOBTree import OOBTree
 from pyramid.request import Request
 from transaction import TransactionManager
 
-from sevres_familles.identity.services import activate_printed_password
+from sevres_familles.identity.services import activate_printed_password, has_younger_letter
 from sevres_familles.regies.events import InvoicesPublished
+from sevres_familles.regies.printing.choosing import Asked
 from sevres_familles.regies.printing.folders import folders_in
-from sevres_familles.regies.printing.resources import Printing, PrintRun
+from sevres_familles.regies.printing.resources import Confirmed, Printing, PrintRun
 from sevres_familles.regies.printing.running import Progress, find_invoice, no_progress, portal_for
+from sevres_familles.web.logs import tell
 from sevres_familles.web.root import Portal
 
 #: Families of one transaction.
@@ -33,23 +35,15 @@ class ConfirmedRun(Exception):
     """The run was confirmed, in part at least: letters of it are alive."""
 
 
-class Confirmed(NamedTuple):
-    """What a confirmation did: letters handed out, passwords that open something now, families told by mail.
+class Confirmation(NamedTuple):
+    """A run that is confirmed: what it printed, and what the confirmation did; an earlier one when ``was_done``."""
 
-    ``was_done`` when an earlier one had done it all.
-    """
-
-    letters: int = 0
-    passwords: int = 0
-    told: int = 0
-    was_done: bool = False
-
-    def plus(self, other: "Confirmed") -> "Confirmed":
-        """Add what another part of the confirmation did."""
-        return Confirmed(self.letters + other.letters, self.passwords + other.passwords, self.told + other.told)
+    asked: Asked
+    done: Confirmed
+    was_done: bool
 
 
-def confirm(request: Request, name: str, progress: Progress = no_progress) -> Confirmed:
+def confirm(request: Request, name: str, progress: Progress = no_progress) -> Confirmation:
     """Confirm that a run was printed: its passwords open the portal from now on, and its files go.
 
     :raises UnknownRun: when there is none of that name.
@@ -59,12 +53,13 @@ def confirm(request: Request, name: str, progress: Progress = no_progress) -> Co
             run = _find(portal, name)
             was_done = not run.is_pending
             length = len(run.letters) + len(run.online)
-        done = Confirmed(was_done=was_done)
         if not was_done:
             with progress("Confirmation", length) as advance:
-                done = _Handing(request, manager, portal, name).hand_out(advance)
+                _Handing(request, manager, portal, name).hand_out(advance)
         folders.remove(name)
-        return done
+        with manager:
+            run = _find(portal, name)
+            return Confirmation(Asked(run.regie, run.lot, run.issued_on), Confirmed(*run.done), was_done)
 
 
 def abandon(request: Request, name: str) -> None:
@@ -79,6 +74,7 @@ def abandon(request: Request, name: str) -> None:
             if run.is_begun or not run.is_pending:
                 raise ConfirmedRun(name)
             del portal.stores["printing"].runs[name]
+            tell(portal, "print abandoned", run=name)
         folders.remove(name)
 
 
@@ -90,6 +86,7 @@ def clean(request: Request) -> tuple[list[str], list[str]]:
         old = [name for name, run in printing.pending() if not run.is_begun and request.now - run.made_at > life]
         for name in old:
             del printing.runs[name]
+            tell(portal, "print forgotten", run=name)
         return folders.clean(printing, request.now), old
 
 
@@ -109,24 +106,24 @@ class _Handing:
         self.portal = portal
         self.name = name
 
-    def hand_out(self, advance: Callable[[int], Any]) -> Confirmed:
+    def hand_out(self, advance: Callable[[int], Any]) -> None:
         """Hand out letters, then tell the families that want no paper, then close the run."""
-        done = self._all(lambda run: run.letters, self._hand_letter, advance)
-        done = done.plus(self._all(lambda run: run.online, self._tell, advance))
+        self._all(lambda run: run.letters, self._hand_letter, advance)
+        self._all(lambda run: run.online, self._announce, advance)
         for attempt in self.manager.attempts(_ATTEMPTS):
             with attempt:
-                _find(self.portal, self.name).confirmed_at = self.request.now
-        return done
+                run = _find(self.portal, self.name)
+                run.confirmed_at = self.request.now
+                done = Confirmed(*run.done)
+                tell(self.portal, "print confirmed", run=self.name, letters=done.letters, passwords=done.passwords)
 
     def _all(
         self,
         tree_of: Callable[[PrintRun], OOBTree],
         hand: Callable[[PrintRun, str, Any], Confirmed],
         advance: Callable[[int], Any],
-    ) -> Confirmed:
-        done = Confirmed()
+    ) -> None:
         while True:
-            some = Confirmed()
             codes: Sequence[str] = ()
             # Families sign in and pay meanwhile: a transaction that met one of them is done again.
             for attempt in self.manager.attempts(_ATTEMPTS):
@@ -134,28 +131,29 @@ class _Handing:
                     run = _find(self.portal, self.name)
                     tree = tree_of(run)
                     codes = list(islice(tree, _AT_ONCE))
-                    some = reduce(Confirmed.plus, (hand(run, code, tree.pop(code)) for code in codes), Confirmed())
                     if codes:
-                        run.is_begun = True
+                        run.note(reduce(Confirmed.plus, [hand(run, code, tree.pop(code)) for code in codes]))
             if not codes:
-                return done
-            done = done.plus(some)
+                return
             advance(len(codes))
 
     def _hand_letter(self, run: PrintRun, code: str, letter: tuple[tuple[str, ...], str]) -> Confirmed:
         names, hashed = letter
-        opens = bool(hashed) and activate_printed_password(
-            self.portal, self.request.registry, code, hashed, self.request.now
-        )
-        self.portal.stores["printing"].mark(run.regie, names, self.name)
-        return Confirmed(len(names), int(opens))
+        portal, registry = self.portal, self.request.registry
+        drawn = {"drawn_at": run.made_at, "at": self.request.now}
+        keeps = bool(hashed) and has_younger_letter(portal, registry, code, **drawn)
+        opens = bool(hashed) and activate_printed_password(portal, registry, code, hashed, **drawn)
+        portal.stores["printing"].mark(run.regie, names, self.name)
+        return Confirmed(letters=len(names), passwords=int(opens), kept=int(keeps))
 
-    def _tell(self, run: PrintRun, code: str, names: tuple[str, ...]) -> Confirmed:
-        """Announce invoices to a family that wants no paper.  One that wants some by now is left to the next run."""
+    def _announce(self, run: PrintRun, code: str, names: tuple[str, ...]) -> Confirmed:
+        """Announce invoices to a family that wants no paper.  One that wants some by now is left to another run."""
         portal = self.portal
         families = portal["familles"]
-        if code not in families or not families[code].electronic_only:
+        if code not in families:
             return Confirmed()
+        if not families[code].electronic_only:
+            return Confirmed(left=len(names))
         invoices = tuple(find_invoice(portal, run.regie, code, name) for name in names)
         self.request.registry.notify(InvoicesPublished(portal=portal, invoices=invoices, at=self.request.now))
         portal.stores["printing"].mark(run.regie, names, self.name)

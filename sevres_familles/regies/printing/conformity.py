@@ -28,12 +28,15 @@ def lacks_of_terms(town: Town, regie: Regie, terms: InvoiceTerms) -> Iterator[st
         yield "comment contester la somme (appeal)"
 
 
-def lacks_of(invoice: Invoice) -> Iterator[str]:
-    """Name what an invoice lacks."""
+def lacks_of(invoice: Invoice, *, by_post: bool) -> Iterator[str]:
+    """Name what an invoice lacks.
+
+    :param by_post: whether it leaves in an envelope, and so wants an address.
+    """
     record = invoice.account.family.record
     if record is None or not record.guardians or not record.guardians[0].name:
         yield "le nom de qui doit la payer"
-    else:
+    elif by_post:
         address = record.guardians[0].address
         if not address.street.strip() or not address.postcode.strip() or not address.town.strip():
             yield "l’adresse de qui doit la payer"

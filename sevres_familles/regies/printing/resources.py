@@ -22,6 +22,24 @@ class Counts(NamedTuple):
     electronic: int
 
 
+class Confirmed(NamedTuple):
+    """What the confirmation of a run did, from its beginning, however often it was begun again.
+
+    Letters handed out; passwords that open something now; families that keep the password of a younger letter; families
+    told by mail; invoices of families that wanted no paper and want some by now: they reached nobody yet.
+    """
+
+    letters: int = 0
+    passwords: int = 0
+    kept: int = 0
+    told: int = 0
+    left: int = 0
+
+    def plus(self, other: "Confirmed") -> "Confirmed":
+        """Add what another part of the confirmation did."""
+        return Confirmed(*(one + more for one, more in zip(self, other, strict=True)))
+
+
 class PrintRun(Persistent):
     """A print run: what it printed, and until it is confirmed, what its confirmation hands out.
 
@@ -33,6 +51,8 @@ class PrintRun(Persistent):
     confirmed_at: datetime | None = None
     #: Whether some letters were handed out already.
     is_begun: bool = False
+    #: What its confirmation did up to now, as `Confirmed` counts it.
+    done: tuple[int, ...] = ()
 
     def __init__(self, regie: str, lot: str, *, issued_on: date, made_at: datetime) -> None:
         self.regie = regie
@@ -49,6 +69,11 @@ class PrintRun(Persistent):
     def is_pending(self) -> bool:
         """Whether it waits to be confirmed."""
         return self.confirmed_at is None
+
+    def note(self, done: Confirmed) -> None:
+        """Note what a part of its confirmation did."""
+        self.is_begun = True
+        self.done = tuple(Confirmed(*self.done).plus(done))
 
     def invoices(self) -> Iterator[str]:
         """Go through the names of the invoices that it waits to hand out."""

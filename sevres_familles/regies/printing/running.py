@@ -35,6 +35,7 @@ from sevres_familles.regies.printing.pressing import (
 )
 from sevres_familles.regies.printing.resources import Counts, Printing, PrintRun
 from sevres_familles.regies.resources import Invoice
+from sevres_familles.web.logs import tell
 from sevres_familles.web.root import Portal, portal_in
 
 #: Letters of a file for the printer.
@@ -59,13 +60,17 @@ class Refused(Exception):
 
 
 class Printed(NamedTuple):
-    """What a run made: nothing when ``name`` is empty.  ``late`` counts the letters whose deadline is over."""
+    """What a run made: nothing when ``name`` is empty.
+
+    ``late`` counts the letters whose deadline is over; ``faults`` name what lacks on the invoices that were left out.
+    """
 
     chosen: Chosen
     name: str = ""
     folder: Path = Path()
     counts: Counts = Counts(0, 0, 0, 0, 0)
     late: int = 0
+    faults: Sequence[str] = ()
 
 
 @contextmanager
@@ -81,35 +86,47 @@ def portal_for(request: Request) -> Iterator[tuple[TransactionManager, Portal]]:
         connection.close()
 
 
-def print_lot(request: Request, asked: Asked, *, duplex: bool = False, progress: Progress = no_progress) -> Printed:
+def print_lot(
+    request: Request,
+    asked: Asked,
+    *,
+    duplex: bool = False,
+    without_faulty: bool = False,
+    progress: Progress = no_progress,
+) -> Printed:
     """Print the invoices of a lot: all of them, or nothing.
 
     What it reads is one moment of the database, however long it takes; what it writes is one transaction at its end.
 
     :param duplex: for a printer that prints on both sides.
-    :raises Refused: when the law misses something on one of them.
+    :param without_faulty: leave out the invoices on which the law misses something, to be printed another time.
+    :raises Refused: when the law misses something on one of them, or on all.
     :raises sevres_familles.regies.printing.folders.PrintingRunning: when another command prints.
     """
     with folders_in(request.portal_settings.var) as folders, portal_for(request) as (manager, portal):
-        with manager:
-            printing: Printing = portal.stores["printing"]
-            folders.clean(printing, request.now)
-            with progress("Choix", len(portal["familles"])) as advance:
-                chosen = choose(portal, asked, advance)
-            if not chosen.paper and not chosen.electronic:
-                return Printed(chosen)
-            faults = list(_faults(request, portal, asked.regie, [*chosen.paper, *chosen.electronic]))
-            if faults:
-                raise Refused(faults)
-            name = _new_name(request, printing, folders)
-            try:
+        try:
+            with manager:
+                printing: Printing = portal.stores["printing"]
+                folders.clean(printing, request.now)
+                with progress("Choix", len(portal["familles"])) as advance:
+                    chosen = choose(portal, asked, request.today, advance)
+                chosen, faults = _checked(request, portal, asked.regie, chosen, progress)
+                if faults and not without_faulty:
+                    raise Refused(faults)
+                if not chosen.paper and not chosen.electronic:
+                    return Printed(chosen, faults=faults)
+                name = _new_name(request, printing, folders)
                 run, late = _Job(request, portal, asked, chosen, folders.begin(name)).do(duplex, progress)
-            except BaseException:
-                folders.remove(name)
-                raise
-        with manager:
-            portal.stores["printing"].add(name, run)
-        return Printed(chosen, name, folders.finish(name), Counts(*run.counts), late)
+            with manager:
+                portal.stores["printing"].add(name, run)
+                counts = Counts(*run.counts)
+                tell(portal, "print run", run=name, letters=counts.invoices, passwords=counts.passwords)
+        except BaseException:
+            # Passwords stand in the files: they go, unless the run came into the database all the same.
+            with manager:
+                folders.clean(portal.stores["printing"], request.now)
+            raise
+        return Printed(chosen, name, folders.finish(name), counts, late, faults)
 
 
 def find_invoice(portal: Portal, regie: str, code: str, name: str) -> Invoice:
@@ -121,15 +138,32 @@ def find_invoice(portal: Portal, regie: str, code: str, name: str) -> Invoice:
     return invoice
 
 
-def _faults(request: Request, portal: Portal, regie: str, chosen: Sequence[tuple[str, str]]) -> Iterator[str]:
-    node = portal["regies"][regie]
-    for lack in lacks_of_terms(request.town, node, terms_of(request, regie)):
-        yield f"Toutes les factures : il manque {lack}. Complétez le fichier de la ville."
-    for place, (code, name) in enumerate(chosen, start=1):
-        for lack in lacks_of(find_invoice(portal, regie, code, name)):
-            yield f"Facture {name}, famille {code} : il manque {lack}."
-        if place % BOUND == 0:
-            let_go(portal)
+def _checked(
+    request: Request, portal: Portal, regie: str, chosen: Chosen, progress: Progress
+) -> tuple[Chosen, list[str]]:
+    """Give what was chosen without the invoices on which the law misses something, and name what.
+
+    :raises Refused: when it misses something on all of them.
+    """
+    lacks = list(lacks_of_terms(request.town, portal["regies"][regie], terms_of(request, regie)))
+    if lacks and (chosen.paper or chosen.electronic):
+        raise Refused([f"Toutes les factures : il manque {lack}. Complétez le fichier de la ville." for lack in lacks])
+    faults: list[str] = []
+
+    def sound(invoices: Sequence[tuple[str, str]], *, by_post: bool) -> Iterator[tuple[str, str]]:
+        for place, (code, name) in enumerate(invoices, start=1):
+            lacks = list(lacks_of(find_invoice(portal, regie, code, name), by_post=by_post))
+            faults.extend(f"Facture {name}, famille {code} : il manque {lack}." for lack in lacks)
+            if not lacks:
+                yield code, name
+            if place % BOUND == 0:
+                let_go(portal)
+            advance(1)
+
+    with progress("Vérification", len(chosen.paper) + len(chosen.electronic)) as advance:
+        paper = list(sound(chosen.paper, by_post=True))
+        electronic = list(sound(chosen.electronic, by_post=False))
+    return chosen._replace(paper=paper, electronic=electronic), faults
 
 
 def _new_name(request: Request, printing: Printing, folders: Folders) -> str:
@@ -161,7 +195,8 @@ class _Job:
             progress("Impression", len(paper)) as advance,
             presses(self.request.portal_settings, len(paper)) as (executor, workers),
         ):
-            pressed, bound = self._press(executor, workers, duplex, advance)
+            pressed, binding = self._press(executor, workers, duplex, advance)
+            bound = self._bound(binding, progress)
         run = self._run(pressed, bound)
         write_private(self.folder / MANIFEST, self._manifest(run, pressed, bound))
         run.manifest = sha256_of(self.folder / MANIFEST)
@@ -193,7 +228,7 @@ class _Job:
 
     def _press(
         self, executor: Executor, workers: int, duplex: bool, advance: Callable[[int], Any]
-    ) -> tuple[list[Pressed], list[Bound]]:
+    ) -> tuple[list[Pressed], list[Future[Bound]]]:
         """Have the presses typeset all letters, in order, and bind them; few wait at a time, so memory stays flat."""
         waiting: deque[Future[list[Pressed]]] = deque()
         pressed: list[Pressed] = []
@@ -219,7 +254,17 @@ class _Job:
             take()
         if len(pressed) % BOUND:
             bind_last()
-        return pressed, [each.result() for each in binding]
+        return pressed, binding
+
+    @staticmethod
+    def _bound(binding: Sequence[Future[Bound]], progress: Progress) -> list[Bound]:
+        """Wait for the files for the printer."""
+        bound = []
+        with progress("Reliure", len(binding)) as advance:
+            for each in binding:
+                bound.append(each.result())
+                advance(1)
+        return bound
 
     def _run(self, pressed: Sequence[Pressed], bound: Sequence[Bound]) -> PrintRun:
         chosen = self.chosen

@@ -16,7 +16,6 @@ from sevres_familles.regies.events import InvoicesPublished
 from sevres_familles.regies.printing import confirming
 from sevres_familles.regies.printing.choosing import Asked
 from sevres_familles.regies.printing.confirming import (
-    Confirmed,
     ConfirmedRun,
     UnknownRun,
     abandon,
@@ -24,6 +23,7 @@ from sevres_familles.regies.printing.confirming import (
     confirm,
 )
 from sevres_familles.regies.printing.folders import Folders
+from sevres_familles.regies.printing.resources import Confirmed
 from sevres_familles.regies.printing.running import Printed, print_lot
 from tests.conftest import NOW, StoppedClock, Stored
 from tests.factories import CODE, facts, store_family, store_invoice
@@ -64,7 +64,7 @@ def test_a_confirmed_password_opens_the_choice_of_an_own_one(
 ) -> None:
     password = password_on(files_of(printed.folder)[0])
 
-    done = confirm(ask(), printed.name)
+    done = confirm(ask(), printed.name).done
 
     assert done == Confirmed(letters=1, passwords=1)
     assert opens(stored, registry, password) is Scope.ACTIVATION
@@ -118,11 +118,51 @@ def test_a_family_that_chose_its_own_password_meanwhile_keeps_it_alone(
     with stored() as portal:
         give_password(portal, registry)
 
-    done = confirm(ask(), printed.name)
+    done = confirm(ask(), printed.name).done
 
     assert done == Confirmed(letters=1, passwords=0)
     assert opens(stored, registry, PASSWORD) is Scope.FAMILY
     assert opens(stored, registry, new) is None
+
+
+def test_a_run_that_is_confirmed_late_leaves_the_password_of_a_younger_letter(
+    ask: Ask, stored: Stored, registry: Any, printed: Printed, clock: StoppedClock
+) -> None:
+    clock.advance(hours=4)
+    younger = print_lot(ask(), CANTINES._replace(family=CODE))
+    password = password_on(files_of(younger.folder)[0])
+    confirm(ask(), younger.name)
+    clock.advance(hours=4)
+
+    done = confirm(ask(), printed.name).done
+
+    assert done == Confirmed(letters=1, passwords=0, kept=1)
+    assert opens(stored, registry, password, at=clock.now()) is Scope.ACTIVATION
+
+
+def test_a_run_that_was_made_later_is_in_force_even_if_the_one_before_was_confirmed_after_it_was_made(
+    ask: Ask, stored: Stored, registry: Any, printed: Printed, clock: StoppedClock
+) -> None:
+    clock.advance(hours=1)
+    later = print_lot(ask(), CANTINES)
+    password = password_on(files_of(later.folder)[0])
+    clock.advance(hours=1)
+    confirm(ask(), printed.name)
+
+    assert confirm(ask(), later.name).done == Confirmed(letters=1, passwords=1)
+
+    assert opens(stored, registry, password, at=clock.now()) is Scope.ACTIVATION
+
+
+def test_a_younger_letter_whose_password_is_too_old_keeps_nothing_out(
+    ask: Ask, stored: Stored, registry: Any, printed: Printed, clock: StoppedClock
+) -> None:
+    clock.advance(minutes=1)
+    with stored() as portal:
+        give_printed_password(portal, registry)
+    clock.advance(days=46)
+
+    assert confirm(ask(), printed.name).done == Confirmed(letters=1, passwords=1)
 
 
 def test_from_its_letter_a_family_comes_to_the_choice_of_a_password(
@@ -163,7 +203,10 @@ def test_confirming_twice_does_nothing_the_second_time(
     with stored() as portal:
         portal.stores["credentials"][CODE].printed = None
 
-    assert confirm(ask(), printed.name) == Confirmed(was_done=True)
+    again = confirm(ask(), printed.name)
+
+    assert again.was_done
+    assert again.done == Confirmed(letters=1, passwords=1)
 
     assert opens(stored, registry, password) is None
 
@@ -208,7 +251,7 @@ def test_families_that_want_no_paper_are_told_at_the_confirmation(ask: Ask, stor
     printed = print_lot(ask(), CANTINES)
     assert told == []
 
-    done = confirm(ask(), printed.name)
+    done = confirm(ask(), printed.name).done
 
     assert done == Confirmed(told=1)
     (event,) = told
@@ -217,7 +260,7 @@ def test_families_that_want_no_paper_are_told_at_the_confirmation(ask: Ask, stor
     assert print_lot(ask(), CANTINES).chosen.printed == 2
 
 
-def test_a_family_that_wants_paper_again_by_then_is_left_to_the_next_run(
+def test_a_family_that_wants_paper_again_by_then_is_counted_and_left_to_another_run(
     ask: Ask, stored: Stored, registry: Any
 ) -> None:
     with stored() as portal:
@@ -228,9 +271,46 @@ def test_a_family_that_wants_paper_again_by_then_is_left_to_the_next_run(
     with stored() as portal:
         credentials_of(portal, CODE).email = None
 
-    assert confirm(ask(), printed.name) == Confirmed()
+    confirmed = confirm(ask(), printed.name)
 
-    assert print_lot(ask(), CANTINES).chosen.paper == [(CODE, "2026-9161")]
+    assert confirmed.done == Confirmed(left=1)
+    assert print_lot(ask(), confirmed.asked).chosen.paper == [(CODE, "2026-9161")]
+
+
+def test_what_reached_nobody_is_known_after_a_confirmation_that_was_killed(
+    ask: Ask, stored: Stored, registry: Any
+) -> None:
+    with stored() as portal:
+        family = store_family(portal)
+        go_electronic(portal, registry, family)
+        store_invoice(family)
+    printed = print_lot(ask(), CANTINES)
+    with stored() as portal:
+        credentials_of(portal, CODE).email = None
+    with pytest.raises(Killed):
+        confirm(ask(), printed.name, lambda *_: nullcontext(die))
+
+    assert confirm(ask(), printed.name).done == Confirmed(left=1)
+    assert confirm(ask(), printed.name).done.left == 1
+
+
+# --- what the log tells ---
+
+
+def test_runs_are_told_in_the_log_without_anything_of_a_family(
+    ask: Ask, printed: Printed, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sevres_familles.security")
+    other = print_lot(ask(), CANTINES)
+
+    abandon(ask(), other.name)
+    confirm(ask(), printed.name)
+
+    assert [(record.message, record.facts) for record in caplog.records if "print " in record.message] == [  # type: ignore[attr-defined]
+        ("print run", {"run": other.name, "letters": 1, "passwords": 1}),
+        ("print abandoned", {"run": other.name}),
+        ("print confirmed", {"run": printed.name, "letters": 1, "passwords": 1}),
+    ]
 
 
 # --- killed ---
@@ -264,7 +344,7 @@ def test_killed_within_a_confirmation_goes_on_where_it_stopped(
     with pytest.raises(ConfirmedRun):
         abandon(ask(), printed.name)
 
-    assert confirm(ask(), printed.name) == Confirmed(letters=3, passwords=3)
+    assert confirm(ask(), printed.name).done == Confirmed(letters=5, passwords=5)
 
     assert all(opens(stored, registry, passwords[code], code) for code in codes)
 
@@ -282,7 +362,7 @@ def test_killed_between_the_database_and_the_files_a_run_is_finished_by_the_next
     clean(ask())
 
     assert len(files_of(impressions / "2026-11-23-1")) == 2
-    assert confirm(ask(), "2026-11-23-1").letters == 2
+    assert confirm(ask(), "2026-11-23-1").done.letters == 2
 
 
 def test_killed_before_the_database_a_run_leaves_nothing_that_is_good(
@@ -291,7 +371,7 @@ def test_killed_before_the_database_a_run_leaves_nothing_that_is_good(
     (code,) = many(stored, 1)
     with monkeypatch.context() as patched:
         patched.setattr("sevres_familles.regies.printing.running.os.sync", die)
-        patched.setattr(Folders, "remove", lambda *_: None)
+        patched.setattr(Folders, "clean", lambda *_: [])
         with pytest.raises(Killed):
             print_lot(ask(), CANTINES)
     password = password_on(files_of(impressions / "2026-11-23-1.partiel")[0])
@@ -315,8 +395,8 @@ def test_a_family_that_signs_in_while_its_letter_is_confirmed_loses_nothing(
     activate = confirming.activate_printed_password
     meanwhile = iter([True])
 
-    def slowly(*arguments: Any) -> bool:
-        done = activate(*arguments)
+    def slowly(*arguments: Any, **moments: Any) -> bool:
+        done = activate(*arguments, **moments)
         if next(meanwhile, False):
             with stored() as portal:
                 give_password(portal, registry, "10000")
@@ -324,7 +404,7 @@ def test_a_family_that_signs_in_while_its_letter_is_confirmed_loses_nothing(
 
     monkeypatch.setattr(confirming, "activate_printed_password", slowly)
 
-    done = confirm(ask(), printed.name)
+    done = confirm(ask(), printed.name).done
 
     assert done == Confirmed(letters=1, passwords=0)
     assert opens(stored, registry, PASSWORD, "10000") is Scope.FAMILY

@@ -1,9 +1,12 @@
 """A print run: which invoices, what files, who may read them, and what it changes, which is nothing."""
 
+import errno
 import io
 import json
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,10 @@ from sevres_familles.families.resources import Family
 from sevres_familles.identity.services import authenticate, credentials_of
 from sevres_familles.regies.printing import running
 from sevres_familles.regies.printing.choosing import Asked
-from sevres_familles.regies.printing.confirming import abandon, clean
+from sevres_familles.regies.printing.confirming import abandon, clean, confirm
 from sevres_familles.regies.printing.folders import PrintingRunning, folders_in
 from sevres_familles.regies.printing.pressing import FEW, sha256_of
+from sevres_familles.regies.printing.resources import Printing
 from sevres_familles.regies.printing.running import Refused, print_lot
 from sevres_familles.web.documents import TypesettingFailed
 from tests.conftest import NOW, StoppedClock, Stored
@@ -79,6 +83,23 @@ def test_another_day_of_issue_can_be_asked_for(ask: Ask, stored: Stored) -> None
     printed = print_lot(ask(), CANTINES._replace(issued_on=date(2026, 10, 3)))
 
     assert printed.chosen.paper == [(CODE, "2026-9000")]
+
+
+def test_invoices_of_other_days_that_ask_for_money_and_that_nobody_printed_are_counted(
+    ask: Ask, stored: Stored
+) -> None:
+    september, october = date(2026, 9, 3), date(2026, 10, 3)
+    with stored() as portal:
+        family = store_family(portal)
+        store_invoice(family, facts("8000", issued_on=september))
+        store_invoice(family, facts("9000", issued_on=october))
+        store_invoice(family, facts("9001", issued_on=october), remaining=Money(0))
+        store_invoice(family, facts("9002", issued_on=october), state=BillingState.SENT_TO_TREASURY)
+        store_invoice(family, facts("9003", issued_on=october, lot="GARDERIES"))
+        store_invoice(family, facts("9161"))
+    confirm(ask(), print_lot(ask(), CANTINES._replace(issued_on=september)).name)
+
+    assert print_lot(ask(), CANTINES).chosen.unprinted == {october: 1}
 
 
 def test_what_is_cancelled_or_sent_to_the_treasury_is_not_printed(ask: Ask, stored: Stored) -> None:
@@ -316,8 +337,6 @@ def test_an_invoice_that_lacks_what_the_law_wants_is_refused(
 def test_a_regie_whose_terms_are_not_said_is_refused(
     ask: Ask, stored: Stored, registry: Any, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     terms = replace(
         registry.town.terms["scolaire"], **{missing: type(getattr(registry.town.terms["scolaire"], missing))()}
     )
@@ -331,6 +350,53 @@ def test_a_regie_whose_terms_are_not_said_is_refused(
     (fault,) = refused.value.faults
     assert fault.startswith("Toutes les factures : il manque")
     assert f"({missing})" in fault
+
+
+def test_an_invoice_that_goes_on_line_alone_needs_no_postal_address(ask: Ask, stored: Stored, registry: Any) -> None:
+    with stored() as portal:
+        family = store_family(portal, record=FamilyRecord((Guardian("Madame", "DUPOND", "Danielle"),)))
+        go_electronic(portal, registry, family)
+        store_invoice(family)
+
+    assert print_lot(ask(), CANTINES).chosen.electronic == [(CODE, "2026-9161")]
+
+
+def test_the_sound_ones_can_be_printed_without_the_faulty_which_are_named_and_wait(ask: Ask, stored: Stored) -> None:
+    with stored() as portal:
+        store_invoice(store_family(portal, record=FamilyRecord(())))
+        store_invoice(store_family(portal, "31415"), facts("9162"))
+
+    printed = print_lot(ask(), CANTINES, without_faulty=True)
+    confirm(ask(), printed.name)
+
+    assert printed.chosen.paper == [("31415", "2026-9162")]
+    assert printed.faults == [f"Facture 2026-9161, famille {CODE} : il manque le nom de qui doit la payer."]
+    with pytest.raises(Refused):
+        print_lot(ask(), CANTINES)
+
+
+def test_what_every_invoice_of_a_regie_lacks_cannot_be_left_out(
+    ask: Ask, stored: Stored, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "town", replace(registry.town, terms={}))
+    with stored() as portal:
+        store_invoice(store_family(portal))
+
+    with pytest.raises(Refused):
+        print_lot(ask(), CANTINES, without_faulty=True)
+
+
+def test_progress_is_told_of_what_takes_its_time(ask: Ask, stored: Stored) -> None:
+    with stored() as portal:
+        store_invoice(store_family(portal))
+    told: list[tuple[str, int, int]] = []
+
+    def progress(name: str, length: int) -> Any:
+        return nullcontext(lambda count: told.append((name, length, count)))
+
+    print_lot(ask(), CANTINES, progress=progress)
+
+    assert told == [("Choix", 1, 1), ("Vérification", 1, 1), ("Impression", 1, 1), ("Reliure", 1, 1)]
 
 
 def test_a_deadline_that_is_over_is_told(ask: Ask, stored: Stored, clock: StoppedClock) -> None:
@@ -382,6 +448,23 @@ def test_a_document_that_cannot_be_typeset_leaves_nothing(
     assert [each.name for each in impressions.iterdir()] == ["lock"]
     with stored() as portal:
         assert not portal.stores["printing"].pending()
+
+
+def test_a_run_that_cannot_be_written_down_leaves_no_password_on_the_disk(
+    ask: Ask, stored: Stored, monkeypatch: pytest.MonkeyPatch, impressions: Path
+) -> None:
+    with stored() as portal:
+        store_invoice(store_family(portal))
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Printing, "add", refuse)
+
+    with pytest.raises(OSError, match="No space"):
+        print_lot(ask(), CANTINES)
+
+    assert [each.name for each in impressions.iterdir()] == ["lock"]
 
 
 def test_two_commands_do_not_print_at_once(ask: Ask, stored: Stored, registry: Any) -> None:
