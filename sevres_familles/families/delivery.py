@@ -31,7 +31,7 @@ def choose_delivery(
     """
     if electronic and not can_be_written_to(portal, family.code):
         raise NotReachable(family.code)
-    if electronic == family.electronic_only:
+    if electronic == family.wants_no_paper:
         return
     family.choose_delivery(DeliveryChoice(at, electronic, by))
     emails = emails_of(portal, registry, family.code)

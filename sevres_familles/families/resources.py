@@ -97,7 +97,7 @@ class Family(Node):
     #: The record that shows, unless ``staged`` holds a later one: packed, as `domain.family` writes it.
     _record: str | None = None
     _staged: Staged | None = None
-    #: Every choice of how invoices are delivered, in order: nothing is taken off.  Imports leave it alone.
+    #: Every choice of how invoices are delivered, in order, until the family is forgotten.  Imports leave it alone.
     delivery_choices: tuple[DeliveryChoice, ...] = ()
 
     def __init__(self, code: str, lots: Lots) -> None:
@@ -137,9 +137,19 @@ class Family(Node):
         return unpack_record(packed) if packed is not None else None
 
     @property
+    def changed_in(self) -> int | None:
+        """The lot that wrote the record that shows, as far as it is known."""
+        return self._staged.lot if self._staged is not None and self.lots.shows(self._staged.lot) else None
+
+    @property
+    def wants_no_paper(self) -> bool:
+        """What the family said last; paper, when it said nothing."""
+        return bool(self.delivery_choices) and self.delivery_choices[-1].electronic
+
+    @property
     def electronic_only(self) -> bool:
         """Whether invoices go on line alone: the family chose so, and can still be told of them."""
-        if not self.delivery_choices or not self.delivery_choices[-1].electronic:
+        if not self.wants_no_paper:
             return False
         portal: Any = self.__parent__.__parent__  # type: ignore[union-attr]
         return can_be_written_to(portal, self.code)
@@ -158,11 +168,12 @@ class Family(Node):
         self._staged = Staged(lot, packed)
 
     def forget(self) -> None:
-        """Forget who the family was: it shows no more, unless a later import brings it again."""
+        """Forget who the family was and what it chose: it shows no more, unless a later import brings it again."""
         self._record = self._staged = None
+        self.delivery_choices = ()
 
     def unstage(self) -> bool:
-        """Take away what an import that died left, and tell whether the family itself is to go."""
+        """Take away what an import that died left, and tell whether no record is left."""
         if self._staged is not None and not self.lots.shows(self._staged.lot):
             self._staged = None
         return self._record is None and self._staged is None

@@ -31,11 +31,10 @@ class EmailIndex(Persistent):
         for line in lines:
             self._lines.insert(line)
 
-    def forget(self, key: bytes, code: str, emails: Iterable[str]) -> None:
-        """Forget the addresses of a family."""
-        for line in lines_of(key, code, emails):
-            if line in self._lines:
-                self._lines.remove(line)
+    def forget(self, is_gone: Callable[[str], bool]) -> None:
+        """Forget the lines of families that are gone: those of former addresses and former keys are only so found."""
+        for line in [line for line in self._lines if is_gone(line[1])]:
+            self._lines.remove(line)
 
     def codes(self, keys: Iterable[bytes], email: str, emails_of: Callable[[str], Iterable[str]]) -> Iterator[str]:
         """Find the codes of the families that use an address; ``emails_of`` gives those of a code.

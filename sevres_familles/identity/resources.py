@@ -88,6 +88,8 @@ class Credentials(Persistent):
     #: The last links that were sent, to choose a password and to confirm an address.
     reset: SentLink | None = None
     confirmation: SentLink | None = None
+    #: When it last came in.
+    seen_at: datetime | None = None
     #: Open sessions, by hash of their ticket.
     sessions: Mapping[bytes, Session]
 
@@ -102,6 +104,7 @@ class Credentials(Persistent):
 
     def open_session(self, ticket: str, session: Session, life: timedelta) -> None:
         """Keep a new session, and drop those that are over."""
+        self.seen_at = session.opened_at
         alive = [(key, each) for key, each in self.sessions.items() if session.opened_at < each.opened_at + life]
         self.sessions = dict([*alive, (digest(ticket), session)][-MOST_SESSIONS:])
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from sevres_familles.identity.resources import Credentials
-from sevres_familles.identity.services import emails_of
 
 
 def drop_outdated(portal: Any, registry: Any, code: str, at: datetime) -> int:
@@ -35,8 +34,20 @@ def drop_outdated(portal: Any, registry: Any, code: str, at: datetime) -> int:
     return dropped
 
 
-def forget_credentials(portal: Any, registry: Any, code: str) -> None:
-    """Forget how a family came in, and its addresses."""
-    key = registry.settings_of_portal.secret("tokens.key")
-    portal.stores["emails"].forget(key, code, emails_of(portal, registry, code))
+def last_seen(portal: Any, code: str) -> datetime | None:
+    """Tell when a family last came in, or was given a password that it may come in with."""
+    credentials: Credentials | None = portal.stores["credentials"].get(code)
+    if credentials is None:
+        return None
+    issued = credentials.printed.issued_at if credentials.printed is not None else None
+    return max((at for at in (credentials.seen_at, issued) if at is not None), default=None)
+
+
+def forget_credentials(portal: Any, code: str) -> None:
+    """Forget how a family came in."""
     portal.stores["credentials"].pop(code, None)
+
+
+def forget_addresses_of_nobody(portal: Any, registry: Any) -> None:
+    """Forget the lines of the index of addresses whose families are gone."""
+    portal.stores["emails"].forget(lambda code: not registry.directory.exists(portal, code))

@@ -3,26 +3,36 @@
 Accounting pieces are kept for ten full exercices.  Then the first entries of an account's journals give way to sealed
 openings, which keep their sums and the hash of the last, and the invoices and payments that they were about go.  What
 is not closed (an unpaid invoice, money that no invoice could take) stays, and all that follows it in its journal.
-Attempts that took no money, tokens and sessions go sooner.  Each family is a transaction: killed anywhere, the next run
-goes on.
+Attempts that took no money, tokens and sessions go sooner.  Each family is a transaction, in which the proof of what
+was purged is written too: killed anywhere, the next run goes on.  While an import is under way nothing is purged.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, time
+from functools import partial
 from typing import Any, NamedTuple
 
 import transaction
 
 from sevres_familles.domain import french
 from sevres_familles.domain.invoice import BillingState
-from sevres_familles.domain.ledger import Entry
+from sevres_familles.domain.ledger import GENESIS, Entry
 from sevres_familles.domain.money import ZERO
 from sevres_familles.domain.references import ReceiptNumber
 from sevres_familles.families.resources import Family
-from sevres_familles.identity.retention import drop_outdated, forget_credentials
+from sevres_familles.identity.retention import (
+    drop_outdated,
+    forget_addresses_of_nobody,
+    forget_credentials,
+    last_seen,
+)
+from sevres_familles.payments.journals.resources import forget_journals
 from sevres_familles.payments.resources import Payment, Payments
+from sevres_familles.payments.suspense import is_waiting
+from sevres_familles.regies.exchange.resources import ImportReport, Imports
+from sevres_familles.regies.keeping import kept_since
 from sevres_familles.regies.resources import FamilyAccount, Invoice, Journal, accounts_of
 from sevres_familles.web.root import Portal, portal_in
 from sevres_familles.web.settings import Settings
@@ -37,6 +47,11 @@ class Terms(NamedTuple):
     now: datetime
     pieces: datetime
     attempts: datetime
+    idle: datetime
+
+
+class ImportUnderWay(Exception):
+    """An import is writing, or died and no other has taken its remains away yet: nothing is purged beside it."""
 
 
 class Closed(NamedTuple):
@@ -47,75 +62,103 @@ class Closed(NamedTuple):
     cuts: Mapping[Journal, int]
 
 
+class Done(NamedTuple):
+    """What a transaction of the purge did: counts, and the digests of the openings that it sealed."""
+
+    counts: Counter[str]
+    digests: list[bytes]
+
+
 def terms_at(settings: Settings, now: datetime) -> Terms:
-    """Compute the terms: pieces are kept until so many whole exercices (civil years, in the town's time) are over."""
-    begins = french.local(now).replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-    pieces = begins.replace(year=begins.year - settings.keep_pieces_years)
-    return Terms(now, pieces, now - settings.keep_attempts)
+    """Compute the terms."""
+    return Terms(now, kept_since(settings, now), now - settings.keep_attempts, now - settings.keep_idle_families)
 
 
 def purge(registry: Any, *, is_trial: bool = False) -> Counter[str]:
-    """Purge the whole portal, keep a report of it, and give the counts; a trial changes nothing."""
+    """Purge the whole portal, and give the counts; a trial changes nothing.
+
+    :raises ImportUnderWay: when an import is writing, or died: what was not purged yet waits for another purge.
+    """
     manager = transaction.TransactionManager(explicit=True)
     connection = registry._zodb_databases[""].open(transaction_manager=manager)
     terms = terms_at(registry.settings_of_portal, registry.clock.now())
     counts: Counter[str] = Counter()
-    seals = hashlib.sha256()
     try:
         with manager:
-            portal = portal_in(connection.root(), registry)
-            codes = list(portal["familles"])
-            counts["journals"] = len(_old_journals(portal, terms))
-        for code in codes:
-            done, digests = _in_transaction(registry, manager, connection, code, terms, is_trial=is_trial)
-            counts += done
-            for digest in digests:
-                seals.update(digest)
+            codes = list(portal_in(connection.root(), registry)["familles"])
+        parts: list[Callable[..., Done]] = [*(partial(purge_family, code=code) for code in codes), purge_lists]
+        for part in parts:
+            act = partial(purge_part, connection, registry, terms, part)
+            counts += _in_transaction(manager, act, is_trial=is_trial)
             connection.cacheGC()
-        if not is_trial:
-            for attempt in manager.attempts(_ATTEMPTS):
-                with attempt:
-                    _finish(portal_in(connection.root(), registry), terms, counts, seals.hexdigest())
         return counts
     finally:
         connection.close()
 
 
-def _in_transaction(
-    registry: Any, manager: Any, connection: Any, code: str, terms: Terms, *, is_trial: bool
-) -> tuple[Counter[str], list[bytes]]:
-    """Purge a family in one transaction, again when it meets another's; a trial is undone."""
+def _in_transaction(manager: Any, act: Callable[[], Counter[str]], *, is_trial: bool) -> Counter[str]:
+    """Do a part of the purge in one transaction, again when it meets another's; a trial is undone."""
     if is_trial:
         manager.begin()
         try:
-            return purge_family(portal_in(connection.root(), registry), registry, code, terms)
+            return act()
         finally:
             manager.abort()
     for attempt in manager.attempts(_ATTEMPTS):
         with attempt:
-            done = purge_family(portal_in(connection.root(), registry), registry, code, terms)
-    return done
+            counts = act()
+    return counts
 
 
-def purge_family(portal: Portal, registry: Any, code: str, terms: Terms) -> tuple[Counter[str], list[bytes]]:
-    """Purge what is over of one family; give counts, and the digests of the openings that were sealed."""
-    family = portal["familles"].staged(code)
+def purge_part(connection: Any, registry: Any, terms: Terms, part: Callable[..., Done]) -> Counter[str]:
+    """Do a part of the purge and note the proof of it, unless an import is under way; give the counts.
+
+    :raises ImportUnderWay: when one is.
+    """
+    portal = portal_in(connection.root(), registry)
+    imports: Imports = portal.stores["imports"]
+    if imports.is_under_way:
+        raise ImportUnderWay
+    # One that begins meanwhile must meet us: what it stages is not to be sealed.
+    connection.readCurrent(imports.touched)
+    done = part(portal, registry, terms=terms)
+    _prove(portal, terms, done)
+    return done.counts
+
+
+def _prove(portal: Portal, terms: Terms, done: Done) -> None:
+    """Add what was done to the proof that this purge leaves: the counts, and a hash chained over the openings."""
+    proofs, key = portal.stores["purges"], terms.now.isoformat()
+    before = proofs.get(key) or {"before": terms.pieces.isoformat(), "seals": GENESIS.hex()}
+    seals = bytes.fromhex(before["seals"])
+    for digest in done.digests:
+        seals = hashlib.sha256(seals + digest).digest()
+    counts = {name: before.get(name, 0) + count for name, count in (+done.counts).items()}
+    if counts or key not in proofs:
+        proofs[key] = {**before, **counts, "seals": seals.hex()}
+
+
+def purge_family(portal: Portal, registry: Any, *, code: str, terms: Terms) -> Done:
+    """Purge what is over of one family."""
+    done = Done(Counter(), [])
+    family: Family | None = portal["familles"].staged(code)
+    if family is None:
+        return done
     payments: Payments = portal["paiements"]
-    counts: Counter[str] = Counter()
-    digests: list[bytes] = []
+    counts = done.counts
     for payment in [each for each in payments.of(code) if _is_idle_attempt(each, terms.attempts)]:
         payments.forget(payment)
         counts["attempts"] += 1
     for account in accounts_of(family):
         closed = closed_in(account, [each for each in payments.of(code) if each.account is account], terms.pieces)
-        digests += _seal(account, closed, counts)
+        done.digests.extend(_seal(account, closed, counts))
         _forget_payments(payments, closed, counts)
     counts["tokens"] += drop_outdated(portal, registry, code, terms.now)
-    if digests and _is_over(family, payments):
-        forget_credentials(portal, registry, code)
+    if family.packed_record is not None and _is_over(family, payments) and _last_moved(portal, family) < terms.idle:
+        forget_credentials(portal, code)
         family.forget()
         counts["families"] += 1
-    return counts, digests
+    return done
 
 
 def _is_idle_attempt(payment: Payment, before: datetime) -> bool:
@@ -190,21 +233,28 @@ def _is_over(family: Family, payments: Payments) -> bool:
     return not has_invoices and next(payments.of(family.code), None) is None
 
 
-def _old_journals(portal: Portal, terms: Terms) -> list[str]:
-    """List the bank's journals that are kept no longer."""
-    first = french.local(terms.pieces).date()
-    return [name for name, kept in portal.stores["journals"].items() if kept.report.day < first]
+def _last_moved(portal: Portal, family: Family) -> datetime:
+    """Tell when something last happened about a family: a file changed it, or told its balance, or it came in."""
+    report: ImportReport | None = portal.stores["imports"].reports.get(family.changed_in or 0)
+    if report is None:
+        return datetime.max.replace(tzinfo=UTC)  # Nobody knows: it stays.
+    days = [each.imported_balance[1] for each in accounts_of(family) if each.imported_balance is not None]
+    computed = [datetime.combine(day, time.min, UTC) for day in days]
+    seen = last_seen(portal, family.code)
+    return max([report.at, *computed, *([seen] if seen is not None else [])])
 
 
-def _finish(portal: Portal, terms: Terms, counts: Counter[str], seals: str) -> None:
-    """Forget the alerts and unclassified money of payments that are gone, old journals, and keep the proof."""
+def purge_lists(portal: Portal, registry: Any, *, terms: Terms) -> Done:
+    """Forget the alerts and unclassified money of payments that are gone, old journals, addresses of nobody."""
     oldest = (terms.pieces.astimezone(UTC).isoformat(), "")
     for name in ("alerts", "unclassified"):
         records = portal.stores[name]
-        for key in [
-            key for key in records.keys(max=oldest) if portal["paiements"].find(records[key].reference) is None
-        ]:
+        for key in [key for key in records.keys(max=oldest) if _is_gone(portal, records[key].reference)]:
             del records[key]
-    for name in _old_journals(portal, terms):
-        del portal.stores["journals"][name]
-    portal.stores["purges"][terms.now.isoformat()] = {"before": terms.pieces.isoformat(), "seals": seals, **counts}
+    forget_addresses_of_nobody(portal, registry)
+    return Done(Counter(journals=forget_journals(portal, french.local(terms.pieces).date())), [])
+
+
+def _is_gone(portal: Portal, reference: str) -> bool:
+    """Tell whether an order is over: no payment has it, and no money of it waits in a suspense account."""
+    return portal["paiements"].find(reference) is None and not is_waiting(portal, reference)

@@ -13,7 +13,7 @@ from sevres_familles.domain.payment import PaymentState
 from sevres_familles.payments.asking import Waiting, ask_all, waiting
 from sevres_familles.payments.checking import Findings, verify_portal
 from sevres_familles.payments.records import Unclassified
-from sevres_familles.payments.retention import purge
+from sevres_familles.payments.retention import ImportUnderWay, purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
 from sevres_familles.web.sealing import DamagedRecord
@@ -124,7 +124,13 @@ def purge_portal() -> None:
     options.add_argument("--dry-run", action="store_true", help="dit ce qui serait effacé, et ne change rien")
     arguments = options.parse_args()
     with opened(arguments.ini) as request:
-        counts = purge(request.registry, is_trial=arguments.dry_run)
+        try:
+            counts = purge(request.registry, is_trial=arguments.dry_run)
+        except ImportUnderWay:
+            sys.exit(
+                "Un import est en cours, ou s’est interrompu : rien n’est effacé tant qu’il dure. Attendez sa fin, "
+                "ou relancez l’import interrompu, puis recommencez ; ce qui était déjà effacé le reste."
+            )
     told = ", ".join(french.plural(counts[name], *words) for name, words in _PURGED.items())
     print(f"{'À effacer' if arguments.dry_run else 'Effacé'} : {told}.")
 

@@ -70,6 +70,11 @@ def suspense_of(portal: Portal, gateway: str) -> Suspense | None:
     return found
 
 
+def is_waiting(portal: Portal, reference: str) -> bool:
+    """Tell whether money of an order that we do not know waits to be classified."""
+    return any(net(suspense.order(reference).posted) for suspense in portal.stores["suspense"].values())
+
+
 def hold(portal: Portal, gateway: str, reference: str, evidence: Evidence) -> Outcome:
     """Apply evidence about an order that we do not know: book its money in suspense, each operation once."""
     suspense = suspense_of(portal, gateway) or Suspense()

@@ -149,9 +149,11 @@ class Settings:
     ask_delays: tuple[timedelta, ...] = _setting(_delays, _delays("30 120 300 900 1800 7200"))
     ask_daily_for: timedelta = _setting(_seconds, timedelta(days=7))
     ask_pause: timedelta = _setting(_seconds, _seconds("5"))
-    #: How long things are kept (requirements I14): accounting pieces, in whole exercices; attempts that took no money.
+    #: How long things are kept (requirements I14): accounting pieces, in whole exercices; attempts that took no money;
+    #: families of which nothing but sums is left, since the last that happened about them.
     keep_pieces_years: int = _setting(int, 10)
     keep_attempts: timedelta = _setting(_seconds, timedelta(days=400))
+    keep_idle_families: timedelta = _setting(_seconds, timedelta(days=730))
 
     pending_alert_after: timedelta = _setting(_seconds, _seconds("7200"))
 

@@ -107,6 +107,20 @@ def test_when_the_confirmed_address_goes_paper_comes_back(stored, choose, is_ele
     assert not is_electronic()
 
 
+def test_paper_is_chosen_for_good_while_no_address_is_confirmed(stored, choose, is_electronic, told):
+    """The page says that it is noted: the address that comes back must not bring the choice before back."""
+    choose(electronic=True)
+    with stored() as portal:
+        credentials_of(portal, CODE).email = None
+
+    choose(electronic=False, at=LATER)
+
+    with stored() as portal:
+        credentials_of(portal, CODE).email = "pierre@ville.example"
+    assert not is_electronic()
+    assert [each.electronic for each in told] == [True, False]
+
+
 def test_an_import_leaves_the_choice_alone(stored, choose, is_electronic):
     choose(electronic=True)
 

@@ -74,6 +74,11 @@ class Imports(Persistent):
         """Note the families that a transaction writes to."""
         self.touched[batch] = PersistentList(codes)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an import is writing, or died and the next one has not yet taken its remains away."""
+        return bool(self.touched)
+
     def finish(self, report: ImportReport) -> None:
         """Keep the report of a lot that is published now, and forget what it touched."""
         self.reports[report.lot] = report
