@@ -72,6 +72,12 @@ def _differences(outcome: Outcome) -> Iterator[str]:
             f"Régie {regie}, factures : {_counts(tally)} ; émis {Money(tally.new_cents)}, "
             f"écart des restes à payer {Money(tally.changed_cents)}, restes inchangés {Money(tally.same_cents)}"
         )
+        if tally.past:
+            left = f" ; le fichier y laisse {Money(tally.past_cents)} à payer" if tally.past_cents else ""
+            yield (
+                f"Régie {regie}, {plural(tally.past, 'facture laissée', 'factures laissées')} de côté, émises avant le "
+                f"{comparison.kept_since:%d/%m/%Y} : leur durée de conservation est passée{left}"
+            )
     for regie, absent in outcome.absent.items():
         if absent.number:
             first = ", ".join(absent.first) + ("…" if absent.number > len(absent.first) else "")

@@ -40,6 +40,7 @@ class InvoiceRow(NamedTuple):
     remaining: int | None
     state: str | None
     counted: str
+    issued: str | None
     lines: tuple[str, ...]
 
 
@@ -81,7 +82,7 @@ def dossiers(workspace: Workspace, among: str, *, with_stored: bool = False) -> 
             f"SELECT code, {_FAMILY}, file, line, guardians, emails FROM families {join} ORDER BY code",
             f"SELECT code, {_CHILD}, file, line, child FROM children {join} ORDER BY code, children.rowid",
             f"SELECT code, {_INVOICE}, invoices.file, invoices.line, invoices.regie, invoices.name, head, "
-            f"invoices.total, remaining, state, counted, body, invoices.rowid FROM invoices {join} {lines} "
+            f"invoices.total, remaining, state, counted, issued, body, invoices.rowid FROM invoices {join} {lines} "
             "ORDER BY code, invoices.regie, invoices.name, invoices.rowid, lines.rowid",
             f"SELECT code, {_BALANCE}, file, line, regie, amount, computed_on FROM balances {join} "
             "ORDER BY code, regie",
@@ -121,7 +122,7 @@ def _dossier(code: str, rows: Iterator[tuple[Any, ...]]) -> Dossier:
 
 @dataclass
 class Tally:
-    """Counts and sums, in cents, of what is new, changed, the same."""
+    """Counts and sums, in cents, of what is new, changed, the same; of invoices, past: older than we keep any."""
 
     new: int = 0
     new_cents: int = 0
@@ -129,6 +130,8 @@ class Tally:
     changed_cents: int = 0
     same: int = 0
     same_cents: int = 0
+    past: int = 0
+    past_cents: int = 0
 
 
 class NewInvoice(NamedTuple):
@@ -174,11 +177,16 @@ class Comparison:
     """What the files would do to the portal.
 
     ``invoices`` and ``balances`` are tallies by régie; an invoice's sums are totals when new, differences of what is
-    left to pay when changed, what is left to pay when the same.
+    left to pay when changed, what is left to pay when the same.  An invoice that we do not know and that was issued
+    before ``kept_since`` is past: it may have been here, paid, and purged.  It is left aside, whatever the file says of
+    it, and counted, with what the file leaves to pay.
     """
 
-    def __init__(self, portal: Portal, workspace: Workspace, files: Sequence[str], faults: Faults) -> None:
+    def __init__(
+        self, portal: Portal, workspace: Workspace, files: Sequence[str], faults: Faults, kept_since: date
+    ) -> None:
         self.portal = portal
+        self.kept_since = kept_since
         self.files = files
         self.faults = faults
         self.families = Tally()
@@ -194,14 +202,21 @@ class Comparison:
         family: Family | None = self.portal["familles"].staged(dossier.code)
         if family is not None and family.packed_record is None:
             family = None  # What a dead import left counts for nothing.
+        accounts = {account.__name__: account for account in accounts_of(family)} if family is not None else {}
+        rows = [row for row in dossier.invoices if row.regie in self._regies and None not in row]
+        past = [row for row in rows if self._is_past(accounts.get(row.regie), row)]
+        for row in past:
+            self.invoices[row.regie].past += 1
+            self.invoices[row.regie].past_cents += int(row.remaining or 0)
         if family is None and dossier.guardians is None:
+            if len(past) == len(dossier.invoices) and not (dossier.children or dossier.balances):
+                return changes
             advice = "Donnez-la dans un fichier des familles."
             self._fault(dossier.first or (0, 1), "code famille", f"La famille {dossier.code} est inconnue", advice)
             return changes
         self._compare_record(family, dossier, changes)
-        accounts = {account.__name__: account for account in accounts_of(family)} if family is not None else {}
-        for row in dossier.invoices:
-            if row.regie in self._regies and None not in row:
+        for row in rows:
+            if not self._is_past(accounts.get(row.regie), row):
                 self._compare_invoice(accounts.get(row.regie), row, changes)
         for balance in dossier.balances:
             if balance.regie in self._regies and None not in balance:
@@ -222,6 +237,10 @@ class Comparison:
     def _fault(self, where: tuple[int, int], column: str | None, found: str, advice: str) -> None:
         file, line = where
         self.faults.add(Fault(self.files[file], line, column, found, advice))
+
+    def _is_past(self, account: FamilyAccount | None, row: InvoiceRow) -> bool:
+        is_known = account is not None and row.name in account
+        return not is_known and date.fromisoformat(str(row.issued)) < self.kept_since
 
     def _compare_record(self, family: Family | None, dossier: Dossier, changes: Changes) -> None:
         if dossier.guardians is None and not dossier.children:
@@ -361,7 +380,7 @@ def plan(comparison: Comparison, workspace: Workspace, progress: Callable[[], An
     for code in portal["familles"]:
         workspace.add("stored", (code,))
     workspace.order("stored")
-    workspace.fill("looked_at", _LOOKED_AT)
+    workspace.fill("looked_at", _LOOKED_AT, comparison.kept_since.isoformat())
     workspace.order("looked_at")
     for number, dossier in enumerate(dossiers(workspace, "looked_at", with_stored=bool(regies))):
         if dossier.first is not None:
@@ -379,10 +398,11 @@ def plan(comparison: Comparison, workspace: Workspace, progress: Callable[[], An
     return {regie: _absent(workspace, regie) for regie in sorted(regies)}
 
 
-#: Codes that the database has, and those with something odd: no guardians, an invoice without lines, payments counted.
+#: Codes that the database has, and those with something odd: no guardians, an invoice without lines, payments counted,
+#: an invoice older than a day.
 _LOOKED_AT = """
     SELECT code FROM stored
-    UNION SELECT code FROM invoices WHERE counted <> ''
+    UNION SELECT code FROM invoices WHERE counted <> '' OR issued < ?
     UNION SELECT code FROM invoices WHERE NOT EXISTS
         (SELECT 1 FROM lines WHERE lines.regie = invoices.regie AND lines.name = invoices.name)
     UNION SELECT code FROM (SELECT code FROM children UNION SELECT code FROM invoices UNION SELECT code FROM balances)

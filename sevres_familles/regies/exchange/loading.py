@@ -180,7 +180,19 @@ class _Invoices(_Table):
         name = f"{exercice}-{number}"
         self.workspace.add(
             "invoices",
-            (code, self.file, line, regie, name, head, total, remaining, state, pack(counted) if counted else ""),
+            (
+                code,
+                self.file,
+                line,
+                regie,
+                name,
+                head,
+                total,
+                remaining,
+                state,
+                pack(counted) if counted else "",
+                issued,
+            ),
         )
 
 

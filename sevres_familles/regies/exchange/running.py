@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from transaction import TransactionManager
 
+from sevres_familles.domain import french
 from sevres_familles.regies.exchange.comparing import Absent, Comparison, plan
 from sevres_familles.regies.exchange.crossing import cross
 from sevres_familles.regies.exchange.faults import Faults
@@ -17,6 +18,7 @@ from sevres_familles.regies.exchange.reading import Reader, describe
 from sevres_familles.regies.exchange.resources import ImportedFile
 from sevres_familles.regies.exchange.staging import Import, clean_up
 from sevres_familles.regies.exchange.workspace import Workspace, workspace_in
+from sevres_familles.regies.keeping import kept_since
 from sevres_familles.web.root import Portal, portal_in
 
 #: Makes a bar of a name and a length, and gives what advances it.
@@ -57,7 +59,12 @@ def run(
         faults = Faults()
         with tm:
             loaded = _load_all(portal, paths, workspace, faults, progress)
-            comparison, absent = _check(portal, loaded, workspace, faults, progress)
+            since = french.local(kept_since(settings, at)).date()
+            names = [each.described.name for each in loaded]
+            cross(workspace, names, faults)
+            comparison = Comparison(portal, workspace, names, faults, since)
+            with progress("Contrôle", len(portal["familles"])) as advance:
+                absent = plan(comparison, workspace, lambda: advance(1))
         planned = workspace.count("planned")
         lot = None
         if planned and not faults and not dry_run:
@@ -91,17 +98,6 @@ def _load_all(
         )
     workspace.order("families", "children", "invoices", "lines", "balances")
     return loaded
-
-
-def _check(
-    portal: Portal, loaded: Sequence[Loaded], workspace: Workspace, faults: Faults, progress: Progress
-) -> tuple[Comparison, dict[str, Absent]]:
-    names = [each.described.name for each in loaded]
-    cross(workspace, names, faults)
-    comparison = Comparison(portal, workspace, names, faults)
-    with progress("Contrôle", len(portal["familles"])) as advance:
-        absent = plan(comparison, workspace, lambda: advance(1))
-    return comparison, absent
 
 
 def _imported(loaded: Loaded) -> ImportedFile:

@@ -25,7 +25,7 @@ from sevres_familles.regies.exchange.comparing import AccountChanges, Changes, C
 from sevres_familles.regies.exchange.faults import Faults
 from sevres_familles.regies.exchange.resources import ImportedFile, ImportReport, Imports, lot_document
 from sevres_familles.regies.exchange.workspace import Workspace
-from sevres_familles.regies.resources import Regie, accounts_for_import
+from sevres_familles.regies.resources import Regie, accounts_for_import, accounts_of
 from sevres_familles.web.logs import tell
 from sevres_familles.web.root import Portal
 
@@ -80,7 +80,8 @@ class Import(NamedTuple):
         """Stage all that changes, publish it, and give the number of the lot."""
         lot: int = attempt(self.tm, self.portal.stores["lots"].give)
         # Its tallies count the attempts; those of the comparison before are told.
-        comparison = Comparison(self.portal, self.workspace, self.comparison.files, Faults())
+        checked = self.comparison
+        comparison = Comparison(self.portal, self.workspace, checked.files, Faults(), checked.kept_since)
         booked = Booked()
         for number, batch in enumerate(_batches(dossiers(self.workspace, "planned"))):
             addresses, more = attempt(self.tm, lambda: self._stage_batch(lot, number, batch, comparison))  # noqa: B023 - run at once
@@ -236,7 +237,9 @@ def _clean_batch(portal: Portal, batch: int) -> int:
         accounts: Any = family.nodes.get("comptes")
         if accounts is not None:
             accounts.unstage(portal.stores["lots"])
-        if family.unstage():
+        has_no_record = family.unstage()
+        if has_no_record and next(iter(accounts_of(family)), None) is None:
+            # One that was forgotten keeps its accounts: the sums of what was purged stand there.
             families.remove(code)
     del imports.touched[batch]
     return len(codes)

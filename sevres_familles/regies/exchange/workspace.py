@@ -14,7 +14,7 @@ from typing import Any
 _TABLES = {
     "families": ("code", "file", "line", "guardians", "emails"),
     "children": ("code", "file", "line", "child"),
-    "invoices": ("code", "file", "line", "regie", "name", "head", "total", "remaining", "state", "counted"),
+    "invoices": ("code", "file", "line", "regie", "name", "head", "total", "remaining", "state", "counted", "issued"),
     "lines": ("regie", "name", "file", "line", "total", "body"),
     "balances": ("code", "file", "line", "regie", "amount", "computed_on"),
     "stored": ("code",),
@@ -75,9 +75,9 @@ class Workspace:
             for number, columns in enumerate(_INDEXES.get(table, ())):
                 self._connection.execute(f"CREATE INDEX {table}_{number} ON {table} ({columns})")
 
-    def fill(self, table: str, query: str) -> None:
+    def fill(self, table: str, query: str, *parameters: Any) -> None:
         """Add the rows that a query gives to a table."""
-        self._connection.execute(f"INSERT INTO {table} {query}")
+        self._connection.execute(f"INSERT INTO {table} {query}", parameters)
 
     def select(self, query: str, *parameters: Any) -> Iterator[Any]:
         """Go through the rows of a query."""
