@@ -13,10 +13,11 @@ from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.domain.payment import PaymentState
 from sevres_familles.payments.asking import ask_all
 from sevres_familles.payments.checking import verify_portal
+from sevres_familles.payments.gateways.port import BankUnreachable
 from sevres_familles.payments.journals.resources import Verdict
 from sevres_familles.payments.journals.taking import take_journal
 from tests import factories
-from tests.payments.journal_making import journal, row
+from tests.payments.journal_making import chargeback, journal, row, unpaid
 from tests.payments.making import AT, body_of, fields_of, gateway, opened, refused, sign
 
 DOOR = "/paiements/notifications/systempay"
@@ -38,10 +39,16 @@ class Recorded(NamedTuple):
 
 @pytest.fixture
 def bank(registry, monkeypatch):
-    """The shop's gateway; `ask` is answered by what the test puts in ``answers``."""
+    """The shop's gateway; `ask` is answered by what the test puts in ``answers``, by nothing when that is none."""
     made = gateway(keys=(TEST_KEY,))
     made.answers = ()
-    monkeypatch.setattr(made, "ask", lambda order, *, at: made.answers)
+
+    def ask(order, *, at):
+        if made.answers is None:
+            raise BankUnreachable("down")
+        return made.answers
+
+    monkeypatch.setattr(made, "ask", ask)
     registry.gateways = {"systempay": made}
     return made
 
@@ -89,6 +96,7 @@ def recorded(stored, payment):
 
 S, V = PaymentState, InvoiceState
 NOTHING = Recorded(S.REDIRECTED, V.PENDING, 0, 0, 0, 0, 0)
+CHECKED = NOTHING._replace(state=S.PENDING, messages=1)
 PAID = Recorded(S.ACCEPTED, V.PAID, 6000, 0, 1, 1, 0)
 
 
@@ -115,6 +123,47 @@ def test_nothing_but_the_bank_took_the_money_it_is_asked_and_booked(registry, cl
     ask_all(registry)
 
     assert recorded() == PAID
+
+
+def test_nothing_but_the_journal_shows_the_money_it_is_booked(registry, recorded, payment):
+    take_journal(registry, "systempay", journal(row(payment)), name="jt.csv")
+
+    assert recorded() == PAID._replace(state=S.RECONCILED)
+
+
+def test_nothing_when_asked_for_two_hours_staff_are_told_once_and_nothing_expires(registry, clock, bank, recorded):
+    bank.answers = None
+    for _ in range(3):
+        clock.advance(hours=2)
+        assert ask_all(registry) == 1
+
+    assert recorded() == NOTHING._replace(alerts=1)
+
+
+def test_pending_for_long_staff_are_told_and_after_seven_days_that_it_is_asked_no_more(
+    registry, clock, bank, tell, recorded, payment
+):
+    body = money(payment, trans_status="UNDER_VERIFICATION")
+    assert tell(body) == 200
+    bank.answers = (bank.read_notification(body, source="127.0.0.1", at=AT).evidence,)
+
+    clock.advance(hours=3)
+    ask_all(registry)
+    assert recorded() == CHECKED._replace(alerts=1)
+
+    for _ in range(7):
+        clock.advance(days=1)
+        ask_all(registry)
+    assert recorded() == CHECKED._replace(alerts=2)
+    assert ask_all(registry) == 0
+
+
+def test_late_after_a_refusal_the_money_counts(tell, recorded, payment):
+    tell(body_of(refused(payment, trans_uuid="u0"), TEST_KEY))
+
+    assert tell(money(payment)) == 200
+
+    assert recorded() == PAID._replace(messages=2)
 
 
 def test_late_after_the_end_the_money_counts(registry, clock, tell, recorded, payment):
@@ -181,6 +230,38 @@ def test_more_than_was_asked_is_to_be_classified(tell, recorded, payment):
     assert recorded() == PAID._replace(unclassified=500, alerts=2)
 
 
+def test_one_operation_with_two_amounts_the_first_stays_booked_and_staff_are_told(tell, recorded, payment):
+    tell(money(payment))
+
+    assert tell(money(payment, trans_status="CAPTURED", amount="5000", effective_amount="5000")) == 200
+
+    assert recorded() == PAID._replace(state=S.CAPTURED, messages=2, alerts=1)
+
+
+def test_cancelled_before_the_remittance_the_invoice_is_due_again(tell, recorded, payment):
+    tell(money(payment))
+
+    assert tell(money(payment, trans_status="CANCELLED")) == 200
+
+    assert recorded() == PAID._replace(invoice=V.DUE, paid=0, messages=2, alerts=1)
+
+
+def test_cancelled_before_it_was_accepted_nothing_was_taken(tell, recorded, payment):
+    tell(money(payment, trans_status="UNDER_VERIFICATION"))
+
+    assert tell(money(payment, trans_status="CANCELLED")) == 200
+
+    assert recorded() == CHECKED._replace(state=S.CANCELLED, invoice=V.DUE, messages=2)
+
+
+def test_taken_back_as_an_impaye_the_invoice_is_due_again(registry, tell, recorded, payment):
+    tell(money(payment))
+
+    take_journal(registry, "systempay", unpaid(chargeback(payment)), name="jri.csv")
+
+    assert recorded() == PAID._replace(invoice=V.DUE, paid=0, messages=2, alerts=1)
+
+
 def test_after_a_refund_the_acceptance_told_again_pays_nothing(tell, recorded, payment):
     tell(money(payment))
     tell(refund(payment, 6000))
@@ -198,6 +279,26 @@ def test_a_refund_before_its_payment_waits_for_it(tell, recorded, payment):
     tell(money(payment))
 
     assert recorded() == PAID._replace(invoice=V.PART_PAID, paid=4000, messages=2, alerts=2)
+
+
+@pytest.mark.parametrize("change", [{"trans_id": "zzzzzz"}, {"trans_date": "20200101000000"}], ids=["number", "date"])
+def test_with_another_number_or_date_than_we_sent_the_bank_s_own_answer_counts(
+    registry, bank, tell, recorded, payment, change
+):
+    assert tell(money(payment, **change)) == 200
+    assert recorded() == NOTHING._replace(alerts=1)
+    bank.answers = (bank.read_notification(money(payment), source="127.0.0.1", at=AT).evidence,)
+
+    assert ask_all(registry) == 1
+
+    assert recorded() == PAID._replace(alerts=1)
+
+
+def test_for_a_reference_that_we_do_not_know_staff_are_told_and_nothing_is_asked(registry, tell, recorded, payment):
+    assert tell(money(payment, order_id="P-22222222X")) == 200
+
+    assert recorded() == NOTHING._replace(alerts=1)
+    assert ask_all(registry) == 0
 
 
 UNCLEAR = NOTHING._replace(messages=1, alerts=1)
