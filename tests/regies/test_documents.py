@@ -9,6 +9,7 @@ import pikepdf
 import pytest
 import zxingcpp
 from PIL import Image
+from pypdf import PdfReader
 from pyramid.request import Request, apply_request_extensions
 from webtest import TestApp
 
@@ -23,6 +24,7 @@ from tests.factories import CODE, DUPOND, facts, store_family, store_invoice
 from tests.identity.helpers import give_password, sign_in
 from tests.web.test_documents import elements, marked, opened, shown, spoken, words
 
+DUPOND_AT_HOME = ["DUPOND Pierre", "12 Grande Rue", "92310 SÈVRES"]
 NBSP = "\N{NO-BREAK SPACE}"
 PASSWORD = "K7MP-Q3XA-TRWD-9HF4"
 ADDRESS = f"/familles/{CODE}/comptes/scolaire/2026-9161"
@@ -61,6 +63,29 @@ def data_of(request: Request, stored: Stored, invoiced: InvoiceFacts | None = No
 def sheet(data: Any, ppi: float = 127) -> Image.Image:
     """Draw the first sheet: 127 points an inch are 5 a millimetre."""
     return Image.open(io.BytesIO(picture("invoice", data, ppi))).convert("L")
+
+
+def in_the_window(data: Any) -> tuple[float, float, float, float]:
+    """Give where the ink is that a window of the envelope may show, in millimetres: left, top, right, bottom."""
+    paper = sheet(data).point(lambda grey: 255 if grey < 200 else 0)
+    ink = paper.crop((90 * 5, 44 * 5, 200 * 5, 90 * 5)).getbbox()
+    assert ink is not None
+    left, top, right, bottom = ink
+    return left / 5 + 90, top / 5 + 44, right / 5 + 90, bottom / 5 + 44
+
+
+def heights(data: Any) -> list[tuple[str, float]]:
+    """Give the pieces of text of the first sheet, each with its distance from the top, in millimetres."""
+    found: list[tuple[str, float]] = []
+    page = PdfReader(io.BytesIO(typeset("invoice", data))).pages[0]
+
+    def note(text: str, of_page: list[float], of_text: list[float], *_: Any) -> None:
+        height = of_page[1] * of_text[4] + of_page[3] * of_text[5] + of_page[5]
+        if text.strip():
+            found.append((text, 297 - height / 72 * 25.4))
+
+    page.extract_text(visitor_text=note)
+    return found
 
 
 # --- what it says ---
@@ -221,17 +246,47 @@ def test_the_address_alone_shows_in_the_window_of_a_dl_envelope(
     request_of: Request, stored: Stored, address: Address
 ) -> None:
     guardians = tuple(guardian._replace(address=address) for guardian in DUPOND.guardians)
-    data = data_of(request_of, stored, of_lines(6), record=FamilyRecord(guardians))
-    paper = sheet(data).point(lambda grey: 255 if grey < 200 else 0)
 
-    may_show = paper.crop((90 * 5, 44 * 5, 200 * 5, 90 * 5)).getbbox()
+    left, top, right, bottom = in_the_window(data_of(request_of, stored, of_lines(6), record=FamilyRecord(guardians)))
 
-    assert may_show is not None
-    left, top, right, bottom = ((edge / 5 + origin) for edge, origin in zip(may_show, (90, 44, 90, 44), strict=True))
     assert left >= 100
     assert right <= 190
     assert top >= 55
     assert bottom <= 79
+
+
+@pytest.mark.parametrize("address", [["W" * 38] * 6, ["M. DUPOND"] * 8, ["Chez " + "W" * 2000], ["DUPOND"] * 200])
+def test_whatever_an_address_is_it_stays_in_the_window_and_stops_no_letter(
+    request_of: Request, stored: Stored, address: list[str]
+) -> None:
+    left, top, right, bottom = in_the_window(data_of(request_of, stored, of_lines(6)) | {"address": address})
+
+    assert left >= 100
+    assert right <= 190
+    assert top >= 55
+    assert bottom <= 79
+
+
+@pytest.mark.parametrize(
+    "invoiced",
+    [
+        facts("9161", label="FACTURATION DES CANTINES ET DES GARDERIES DE L’ECOLE ELEMENTAIRE " * 3),
+        facts("9" * 30, label="FACTURATION DES CANTINES ET DES GARDERIES DE L’ECOLE ELEMENTAIRE"),
+        facts("9" * 30, label="FACTURATION " * 25),
+    ],
+)
+def test_however_long_number_and_label_are_nothing_is_hidden_and_the_window_shows_the_address_alone(
+    request_of: Request, stored: Stored, invoiced: InvoiceFacts
+) -> None:
+    data = data_of(request_of, stored, invoiced._replace(period="Du mardi 1er septembre au samedi 31 octobre 2026"))
+
+    pieces = heights(data)
+
+    plate = next(place for place, (text, _) in enumerate(pieces) if "aimable" in text)
+    assert max(height for _, height in pieces[:plate]) + 7 < pieces[plate][1]
+    left, _, right, _ = in_the_window(data | {"address": DUPOND_AT_HOME})
+    assert left >= 100
+    assert right <= 190
 
 
 @pytest.mark.parametrize("lines", [1, 3, 8])
