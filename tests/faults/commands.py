@@ -4,6 +4,7 @@ The fork server imports this module once, and with it what every command needs; 
 entry point, as its script does.
 """
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ def run(command: str, arguments: Sequence[str], environ: Mapping[str, str], log:
     for name in ("VAR", "PORT"):  # of another test: the fork server has the environment of whoever used it first
         os.environ.pop(name, None)
     os.environ.update(environ)
+    # As a script it may start others, which multiprocessing does not let a child do that it ends with its parent.
+    multiprocessing.current_process()._config["daemon"] = False
     with log.open("ab") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
