@@ -56,6 +56,33 @@ def test_let_a_worker_ask_how_wrong_the_clock_may_be_and_not_set_it():
     )
 
 
+#: What takes the lock of the folder of backups, or reads the newest in it.
+BACKUPS = sorted(path for path in UNITS.glob("*.service") if "/var/backups/espace-familles" in path.read_text())
+
+
+def test_backups_are_quick_by_day_full_and_checked_by_night_and_the_drill_restores_one_that_is_there():
+    lines = {
+        path.stem.removeprefix("espace-familles-"): re.search(
+            r"ExecStart=\S+/(\S+) \S+ (.*)", path.read_text()
+        ).groups()
+        for path in BACKUPS
+    }
+
+    folder = "/var/backups/espace-familles"
+    assert lines == {
+        "backup": ("sevres-backup", f"{folder} --quick --keep 48 35 12"),
+        "nightly": ("sevres-backup", f"{folder} --check --keep 48 35 12"),
+        "pack": ("sevres-pack", folder),
+        "drill": ("sevres-restore", f"{folder} --check"),
+    }
+
+
+def test_what_is_done_at_night_does_not_begin_with_the_backup_of_a_quarter_of_an_hour():
+    for unit in BACKUPS:
+        (minutes,) = re.findall(r"OnCalendar=.*:(\S+)", unit.with_suffix(".timer").read_text())
+        assert minutes == "0/15" if unit.stem.endswith("-backup") else 3 < int(minutes) % 15 < 12
+
+
 def test_run_as_nobody_who_can_write_elsewhere_or_become_another():
     for line in (
         "User=espace-familles",
