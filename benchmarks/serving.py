@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from tests.ports import free_ports
+
 _HELLO = """
 import sys, waitress
 def hello(environ, start_response):
@@ -41,20 +43,10 @@ class Server(NamedTuple):
         return int(match[1]) / 1024 if match else 0.0
 
 
-def free_port() -> int:
-    """Find four ports in a row that nobody listens on, and give the first."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 65000:
-            return port
-
-
 @contextmanager
 def hello() -> Iterator[Server]:
     """Serve a bare WSGI hello."""
-    port = free_port()
+    port = free_ports()
     with _running([sys.executable, "-c", _HELLO, str(port)], port, {}) as server:
         yield server
 
@@ -62,7 +54,7 @@ def hello() -> Iterator[Server]:
 @contextmanager
 def portal(var: Path) -> Iterator[Server]:
     """Serve the portal on a folder of state, by ``pserve development.ini``."""
-    with served(Path("development.ini"), free_port(), VAR=str(var)) as server:
+    with served(Path("development.ini"), free_ports(4), VAR=str(var)) as server:
         yield server
 
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from benchmarks.crowd import hammer
 from benchmarks.pages import BIN, big_account, line
-from benchmarks.serving import Server, Visitor, free_port, served
+from benchmarks.serving import Server, Visitor, served
 from tests.journeys.town import write_ini
+from tests.ports import free_ports
 from tests.postgres import running_postgres
 
 ROUNDS = 2
@@ -84,7 +85,7 @@ def compare(folder: Path, storage: str) -> list[Round]:
 def two_workers(ini: Path) -> Iterator[tuple[Server, Server]]:
     """Serve twice on one storage."""
     with ExitStack() as stack:
-        first, second = (stack.enter_context(served(ini, free_port())) for _ in range(2))
+        first, second = (stack.enter_context(served(ini, free_ports(4))) for _ in range(2))
         yield first, second
 
 
