@@ -55,10 +55,12 @@ def told_when_full(then: str = _FULL) -> Iterator[None]:
 def settings_in(ini: str) -> Settings:
     """Read the settings of an ini.
 
-    :raises SystemExit: naming what is wrong or unsafe in them.
+    :raises SystemExit: naming what is wrong or unsafe in them, or the file that is not there.
     """
     try:
         return read_settings(get_appsettings(ini))
+    except FileNotFoundError:
+        sys.exit(f"{ini} n’existe pas : donnez le chemin du fichier de configuration.")
     except WrongSettings as error:
         sys.exit(f"Réglages refusés, dans {ini} :\n- " + str(error).replace("; ", "\n- "))
 
@@ -73,8 +75,8 @@ def opened(ini: str) -> Iterator[Request]:
     :raises SystemExit: when ``sevres-init`` was never run there, or settings are wrong or unsafe.
     """
     os.umask(0o077)
-    setup_logging(ini)
     settings = settings_in(ini)
+    setup_logging(ini)
     if not all((settings.secrets_folder / name).exists() for name in OWN_SECRETS):
         sys.exit(
             f"Aucun portail dans {settings.var} : lancez d’abord « sevres-init {ini} », "

@@ -80,5 +80,6 @@ def pay(registry: Any, code: str, transaction: str) -> None:
     """Store a family with an invoice, and book its payment."""
     with portal_stored(registry) as portal:
         factories.store_invoice(factories.store_family(portal, code))
-        payment = payment_opened(portal, registry, code=code)
-        apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED, transaction=transaction))
+        now = registry.clock.now()
+        payment = payment_opened(portal, registry, code=code, at=now)
+        apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED, transaction=transaction, at=now))

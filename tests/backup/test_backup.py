@@ -1,6 +1,7 @@
 """Backing a portal up while it serves, and restoring it, on each storage."""
 
 import hashlib
+import subprocess
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,17 @@ from persistent.mapping import PersistentMapping
 
 from sevres_familles.backup import scripts
 from sevres_familles.backup.databases import database_at
+from sevres_familles.backup.disk import alone_in
 from sevres_familles.backup.heads import lost_heads, write_heads
+from sevres_familles.backup.keeping import backups_in
 from sevres_familles.backup.vault import BackupRefused, new_key
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.web.scripts import init
+from sevres_familles.web.town import read_town
 from tests.backup.conftest import Place, pay
 from tests.conftest import portal_stored
+from tests.journeys.town import BIN
+from tests.sandbox.running import PATIENCE, wait_until
 
 #: An address without a password, of a kind that has no backup of ours.
 MEMORY = "memory://"
@@ -28,6 +34,10 @@ def families(place: Place) -> list[str]:
     with place.portal() as request, portal_stored(request.registry) as portal:
         assert verify_portal(portal).faults == ()
         return list(portal["familles"])
+
+
+def open_files(process: int) -> set[Path]:
+    return {each.readlink() for each in Path(f"/proc/{process}/fd").iterdir()}
 
 
 def settle(place: Place, *codes: str) -> None:
@@ -66,6 +76,14 @@ class TestDrill:
         # Numbers of new objects go on after those that are there.
         settle(place, "30002", "30003")
         assert families(place) == ["26719", "30002", "30003"]
+
+    def test_a_folder_stands_for_its_newest_backup(self, place, capsys):
+        (place.backups / "espace-familles-20200101T000000Z.age").touch()
+        (place.backups / "zzz.age").touch()
+        place.backup()
+
+        assert place.run(scripts.restore, place.backups, "--check") == 0
+        assert "Restauration vérifiée" in capsys.readouterr().out
 
     def test_an_empty_place_needs_no_leave_to_be_filled(self, place, tmp_path, postgres):
         archive = place.backup()
@@ -110,6 +128,10 @@ class TestFaults:
             assert "illisible" in capsys.readouterr().out
         assert families(place) == ["26719"]
 
+    def test_a_folder_without_a_backup_is_refused(self, place, capsys):
+        assert place.run(scripts.restore, place.backups, "--check") == 1
+        assert "Aucune sauvegarde dans" in capsys.readouterr().out
+
     def test_without_the_key_nothing_is_saved_nor_restored(self, place, capsys):
         archive = place.backup()
         place.key_file.unlink()
@@ -123,8 +145,11 @@ class TestFaults:
             account = portal["familles"]["26719"]["comptes"]["scolaire"]
             account["2026-9161"].payments = {}
         archive = place.backup()
+        old = place.backups / "espace-familles-20200101T000000Z.age"
+        old.touch()
 
-        assert place.run(scripts.backup, place.backups, "--check") == 1
+        assert place.run(scripts.backup, place.backups, "--check", "--keep", "48", "35", "12") == 1
+        assert old.exists()
         assert place.run(scripts.restore, archive, "--check") == 1
         assert "Restauration en défaut" in capsys.readouterr().out
         assert place.run(scripts.restore, archive, "--replace") == 1
@@ -225,6 +250,46 @@ class TestCommand:
         assert {"tetes.txt", "configuration/journey.ini", "configuration/ville.toml"} < set(manifest.files)
         heads = (tmp_path / "out" / "tetes.txt").read_bytes()
         assert manifest.ledger == hashlib.sha256(heads).hexdigest()
+
+    def test_the_theme_goes_with_the_town_file_and_comes_back_with_it(self, place, tmp_path, capsys):
+        archive, written = place.backup(), tmp_path / "configuration"
+
+        assert place.run(scripts.restore, archive, "--check", "--configuration", written) == 0
+
+        town = read_town(written / "ville.toml")
+        assert town.emblem.read_text(encoding="utf-8").startswith("<svg")
+        assert (town.theme / "accueil.svg").exists()
+        assert (written / "journey.ini").read_bytes() == place.ini.read_bytes()
+        assert place.run(scripts.restore, archive, "--check", "--configuration", written) == 1
+        assert "dossier nouveau" in capsys.readouterr().out
+
+    def test_a_second_one_waits_for_the_first(self, place):
+        with alone_in(place.backups):
+            second = subprocess.Popen([BIN / "sevres-backup", place.ini, place.backups])
+            wait_until(lambda: place.backups in open_files(second.pid), "the second asks for its turn")
+            assert backups_in(place.backups) == {}
+
+        assert second.wait(PATIENCE) == 0
+        assert len(backups_in(place.backups)) == 1
+
+    def test_a_second_one_does_not_wait_for_ever(self, place, capsys):
+        place._patch.setattr(scripts, "PATIENCE", 0)
+
+        with alone_in(place.backups):
+            assert place.run(scripts.backup, place.backups) == 1
+
+        assert "une autre sauvegarde est en cours" in capsys.readouterr().out.lower()
+
+    @pytest.mark.parametrize("command", [scripts.restore, scripts.backup], ids=["restore", "new-key"])
+    def test_wrong_settings_and_an_ini_that_is_not_there_are_refused_in_words(self, place, capsys, command):
+        words = ["--new-key"] if command is scripts.backup else [place.backups, "--check"]
+        place.ini.write_text(place.ini.read_text(encoding="utf-8").replace("sevres.port", "sevres.porte", 1))
+
+        assert place.run(command, *words) == 1
+        assert "Réglages refusés" in capsys.readouterr().out
+        place.ini.unlink()
+        assert place.run(command, *words) == 1
+        assert f"{place.ini} n’existe pas" in capsys.readouterr().out
 
     def test_a_folder_that_is_not_there_is_refused(self, place, capsys):
         assert place.run(scripts.backup, place.backups / "absent") == 1
