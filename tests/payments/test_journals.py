@@ -311,6 +311,17 @@ class TestAgain:
             assert kept_reports(portal) == [report]
         assert report.sha256 in "\n".join(report_lines(report))
 
+    def test_reports_are_read_without_the_bytes_of_the_files(self, stored, payment, take):
+        take(journal(row(payment)))
+        take(journal(day="20261124"))
+
+        with stored() as portal:
+            portal._p_jar.cacheMinimize()
+            assert len(kept_reports(portal)) == 2
+            loaded = [kept.file._p_changed is not None for kept in portal.stores["journals"].values()]
+
+        assert loaded == [False, False]
+
 
 class TestLostAttempts:
     """Rows of orders that we do not know: the database is one of yesterday."""

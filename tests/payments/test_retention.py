@@ -4,8 +4,10 @@ import hashlib
 import multiprocessing
 import signal
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import transaction
@@ -20,6 +22,7 @@ from sevres_familles.identity.resources import Scope, Session
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.journals.taking import take_journal
 from sevres_familles.payments.retention import ImportUnderWay, purge, purge_family, purge_part, terms_at
+from sevres_familles.payments.scripts import purge_portal
 from sevres_familles.payments.services import apply, expire
 from sevres_familles.payments.suspense import hold, suspense_of
 from sevres_familles.regies.exchange.resources import ImportReport
@@ -425,9 +428,8 @@ class TestBesideAnImport:
         family = portal["familles"].staged(code)
         lot = family.lots.give()
         family.stage(lot, factories.DUPOND)
-        draft = account_in(portal).billing.entries[0].draft if account_in(portal).billing.entries else None
-        if draft is not None:
-            account_in(portal).billing.stage(lot, draft)
+        for entry in account_in(portal).billing.entries:
+            account_in(portal).billing.stage(lot, entry.draft)
 
     def test_nothing_is_purged_beside_one_that_died(self, stored, registry, clock):
         pay(stored, registry)
@@ -442,6 +444,20 @@ class TestBesideAnImport:
         with stored() as portal:
             assert "2026-9161" in account_in(portal).invoices
             assert list(portal.stores["purges"]) == []
+
+    def test_the_command_says_why_nothing_is_purged(self, stored, registry, monkeypatch):
+        with stored() as portal:
+            self.stage(portal)
+
+        @contextmanager
+        def opened_here(ini):
+            yield SimpleNamespace(registry=registry)
+
+        monkeypatch.setattr("sevres_familles.payments.scripts.opened", opened_here)
+        monkeypatch.setattr("sys.argv", ["sevres-purge", "x.ini"])
+
+        with pytest.raises(SystemExit, match="Un import est en cours, ou s’est interrompu : rien n’est effacé"):
+            purge_portal()
 
     def test_one_that_begins_meanwhile_undoes_what_the_purge_was_doing(self, stored, registry, clock):
         pay(stored, registry)
