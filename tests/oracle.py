@@ -5,16 +5,19 @@
 The bank's SQLite file is read beside the bank, and nothing of the bank's code is used; nor is the portal's own
 verification, but to be told once more.  It holds once nothing is under way: all that the bank took has been told, asked
 or read in a journal.  Checked: every operation of the bank stands in the ledger exactly once, and nothing else (INV1,
-INV2), sums by day and means (INV3), balances (INV4), allocations and receipts (INV5), « payée » and entries (INV8), and
-all that `sevres-verify` looks at (chains among it, INV6).
+INV2), sums by régie, day and means (INV3), balances (INV4), allocations and receipts (INV5), « payée » and entries
+(INV8), and all that `sevres-verify` looks at (chains among it, INV6).
+
+The régie of an operation is that of the payment that left for the bank; of an order that we do not know, none.
+The ledger's day is that on which the bank told of it, by evidence that makes it count: it may be late, never early.
 """
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +25,7 @@ from sevres_familles.domain import french
 from sevres_familles.domain.invoice import BillingState, InvoiceState
 from sevres_familles.domain.ledger import Entry, EntryKind, LedgerAccount
 from sevres_familles.domain.money import total
+from sevres_familles.domain.payment import Evidence, entry_kind_of
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.regies.resources import accounts_of
 
@@ -80,10 +84,16 @@ def in_books(portal: Any) -> dict[tuple[EntryKind, str], int]:
 
 
 def _cash_entries(portal: Any) -> Iterator[Entry]:
+    return (entry for _, entry in _placed_entries(portal))
+
+
+def _placed_entries(portal: Any) -> Iterator[tuple[str, Entry]]:
+    """Go through the entries of money, each with the régie in whose account it stands; none for suspense accounts."""
     for account in _accounts(portal):
-        yield from account.cash.entries if account.cash is not None else ()
+        entries = account.cash.entries if account.cash is not None else ()
+        yield from ((account.__name__, entry) for entry in entries)
     for suspense in (portal.stores.get("suspense") or {}).values():
-        yield from suspense.entries()
+        yield from (("", entry) for entry in suspense.entries())
 
 
 def _accounts(portal: Any) -> Iterator[Any]:
@@ -118,18 +128,57 @@ def _money_differences(bank_file: Path, portal: Any) -> Iterator[str]:
                 yield f"{transaction}: cancelled at the bank, {cents} booked and {voided.get(transaction, 0)} reversed"
         elif kind is not EntryKind.VOID or transaction not in cancelled:
             yield f"{transaction}: {cents} booked as « {kind} », unknown to the bank"
-    yield from _daily_differences(bank.values(), in_books(portal))
+    yield from _daily_differences(bank, cancelled, portal, _days_ahead(bank_file))
 
 
-def _daily_differences(bank: Iterable[Operation], books: dict[tuple[EntryKind, str], int]) -> Iterator[str]:
-    at_bank_by_day: Counter[tuple[date, str]] = Counter()
-    in_books_by_day: Counter[tuple[date, str]] = Counter()
-    for each in bank:
-        at_bank_by_day[each.day, MEANS] += each.cents
-        in_books_by_day[each.day, MEANS] += books.get((each.kind, each.transaction), 0)
-    for key, cents in at_bank_by_day.items():
-        if in_books_by_day[key] != cents:
-            yield f"{key[0]}, {key[1]}: {cents} at the bank, {in_books_by_day[key]} booked"
+def _daily_differences(
+    bank: Mapping[tuple[EntryKind, str], Operation], cancelled: frozenset[str], portal: Any, days_ahead: timedelta
+) -> Iterator[str]:
+    """Sum the ledger by the régies and days of its own entries, and the bank's file by those that they must have."""
+    moved: Counter[tuple[str, date, str]] = Counter()
+    for operation in bank.values():
+        regie, day = _due_place(portal, operation)
+        if day < operation.day - days_ahead:
+            yield f"{operation.transaction}: told on {day}, before the bank's own day {operation.day}"
+        moved[regie, day, MEANS] += operation.cents
+    booked: Counter[tuple[str, date, str]] = Counter()
+    for regie, (_, draft, _, _) in _placed_entries(portal):
+        if draft.document.rpartition(" ")[2] not in cancelled and LedgerAccount.BANK in (draft.debit, draft.credit):
+            sign = 1 if draft.debit == LedgerAccount.BANK else -1
+            booked[regie, draft.at.astimezone(UTC).date(), MEANS] += sign * draft.amount.cents
+    for key in sorted(moved.keys() | booked.keys()):
+        if moved[key] != booked[key]:
+            regie, day, means = key
+            yield f"{regie or 'suspense'}, {day}, {means}: {moved[key]} at the bank, {booked[key]} booked"
+
+
+def _due_place(portal: Any, operation: Operation) -> tuple[str, date]:
+    """Tell in which régie, and on which day, an operation of the bank must stand.
+
+    The day is that on which it was first told; of money that went back, not before that on which money first came.
+    """
+    payment = portal["paiements"].find(operation.order)
+    told = [(payment.account.__name__, payment.evidence)] if payment is not None else []
+    told += [("", each.order(operation.order).evidence) for each in (portal.stores.get("suspense") or {}).values()]
+    for regie, evidence in told:
+        shown = [each.at for each in evidence if _shown_by(each) == (operation.kind, operation.transaction)]
+        came = [each.at for each in evidence if _shown_by(each)[0] is EntryKind.PAYMENT]
+        if shown and came:
+            return regie, max(min(shown), min(came)).astimezone(UTC).date()
+    return told[0][0] if told else "", operation.day
+
+
+def _shown_by(evidence: Evidence) -> tuple[EntryKind | None, str]:
+    return entry_kind_of(evidence), evidence.transaction
+
+
+def _days_ahead(bank_file: Path) -> timedelta:
+    """Read how far the bank's clock was moved on by hand, if it can be."""
+    with closing(sqlite3.connect(f"file:{bank_file}?mode=ro", uri=True)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'number'").fetchone():
+            return timedelta()
+        (ahead,) = database.execute("SELECT coalesce(max(value), 0) FROM number WHERE name = 'clock ahead'").fetchone()
+    return timedelta(seconds=ahead)
 
 
 def _allocation_differences(portal: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
@@ -35,8 +36,8 @@ def portal(stored):
         yield portal
 
 
-def keep(bank_file, uuid="u1", amount=6000, status="AUTHORISED", operation="DEBIT"):
-    words = {"uuid": uuid, "order_id": "P-1", "status": status, "operation": operation}
+def keep(bank_file, uuid="u1", amount=6000, status="AUTHORISED", operation="DEBIT", order="P-1"):
+    words = {"uuid": uuid, "order_id": order, "status": status, "operation": operation}
     record = {**words, "amount": amount, "created_at": AT.timestamp()}
     with closing(sqlite3.connect(bank_file)) as database:
         database.execute("INSERT INTO payment VALUES (?, ?)", (uuid, json.dumps(record)))
@@ -46,8 +47,8 @@ def keep(bank_file, uuid="u1", amount=6000, status="AUTHORISED", operation="DEBI
 @pytest.fixture
 def payment(portal, registry, bank_file):
     """A payment of 60,00 €, at the bank and in the books."""
-    keep(bank_file)
     payment = opened(portal, registry)
+    keep(bank_file, order=payment.reference)
     apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED))
     return payment
 
@@ -88,6 +89,57 @@ def test_a_cancelled_payment_that_was_not_reversed_is_seen_and_one_that_was_is_r
 
     assert any("6000 booked and 0 reversed" in each for each in before)
     assert differences(bank_file, portal, TODAY) == ()
+
+
+def book_at(payment, account, at):
+    """Book what the bank told of a payment, by hand: in an account, at a moment."""
+    payment.evidence = (evidence(EvidenceKind.AUTHORISED),)
+    document = f"{payment.reference} u1"
+    account.book(
+        Draft(at, EntryKind.PAYMENT, LedgerAccount.BANK, LedgerAccount.FAMILY, Money(6000), "2026-9161", document)
+    )
+
+
+def test_money_booked_on_another_day_than_it_was_told_is_seen(portal, registry, bank_file):
+    payment = opened(portal, registry)
+    keep(bank_file, order=payment.reference)
+
+    book_at(payment, payment.account, AT + timedelta(days=1))
+
+    told = differences(bank_file, portal, TODAY)
+    assert "scolaire, 2026-11-23, carte: 6000 at the bank, 0 booked" in told
+    assert "scolaire, 2026-11-24, carte: 0 at the bank, 6000 booked" in told
+
+
+def test_money_booked_in_another_regie_than_its_payment_s_is_seen(portal, registry, bank_file):
+    other = factories.store_invoice(portal["familles"]["26719"], regie="petite-enfance").account
+    payment = opened(portal, registry)
+    keep(bank_file, order=payment.reference)
+
+    book_at(payment, other, AT)
+
+    told = differences(bank_file, portal, TODAY)
+    assert "scolaire, 2026-11-23, carte: 6000 at the bank, 0 booked" in told
+    assert "petite-enfance, 2026-11-23, carte: 0 at the bank, 6000 booked" in told
+
+
+def test_money_told_late_is_of_the_day_on_which_it_was_told(portal, registry, bank_file):
+    payment = opened(portal, registry)
+    keep(bank_file, order=payment.reference)
+
+    apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED, at=AT + timedelta(days=3)))
+
+    assert differences(bank_file, portal, TODAY) == ()
+
+
+def test_money_told_before_the_bank_moved_it_is_seen(portal, registry, bank_file):
+    payment = opened(portal, registry)
+    keep(bank_file, order=payment.reference)
+
+    apply(portal, registry, payment, evidence(EvidenceKind.AUTHORISED, at=AT - timedelta(days=1)))
+
+    told = differences(bank_file, portal, TODAY)
+    assert "u1: told on 2026-11-22, before the bank's own day 2026-11-23" in told
 
 
 def test_a_refund_that_was_not_booked_is_seen(portal, bank_file, payment):
