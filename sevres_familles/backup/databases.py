@@ -116,7 +116,10 @@ class EmbeddedDatabase:
         folder = copy.parent / "base"
         folder.mkdir(mode=0o700)
         copy.rename(folder / self.file)
-        yield f"embedded://{folder}?{self._query}"
+        try:
+            yield f"embedded://{folder}?{self._query}"
+        finally:
+            self.forget(copy.parent.name)
 
     def forget(self, workshop: str) -> None:
         """Remove the folder that was about to take the place."""
