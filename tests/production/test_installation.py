@@ -82,7 +82,12 @@ class Environments:
         venv.create(place, symlinks=True, with_pip=False)
         libraries = place / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
         (libraries / "libraries.pth").write_text(sysconfig.get_path("purelib"))
-        shutil.copytree(ROOT / "sevres_familles", libraries / "sevres_familles")
+        # But the demonstration bank, whose cards the scan of what tests leave would take for a family's.
+        shutil.copytree(
+            ROOT / "sevres_familles",
+            libraries / "sevres_familles",
+            ignore=shutil.ignore_patterns("sandbox", "__pycache__"),
+        )
         command = place / "bin" / "pserve"
         command.write_text(
             f"#!{place}/bin/python\nimport sys\nfrom pyramid.scripts.pserve import main\nsys.exit(main())\n"
