@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,11 @@ def families(place: Place) -> list[str]:
 
 
 def open_files(process: int) -> set[Path]:
-    return {each.readlink() for each in Path(f"/proc/{process}/fd").iterdir()}
+    found = set()
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.add(each.readlink())
+    return found
 
 
 def settle(place: Place, *codes: str) -> None:
@@ -283,7 +287,7 @@ class TestCommand:
     @pytest.mark.parametrize("command", [scripts.restore, scripts.backup], ids=["restore", "new-key"])
     def test_wrong_settings_and_an_ini_that_is_not_there_are_refused_in_words(self, place, capsys, command):
         words = ["--new-key"] if command is scripts.backup else [place.backups, "--check"]
-        place.ini.write_text(place.ini.read_text(encoding="utf-8").replace("sevres.port", "sevres.porte", 1))
+        place.ini.write_text(place.ini.read_text(encoding="utf-8").replace("sevres.public_url", "sevres.address"))
 
         assert place.run(command, *words) == 1
         assert "Réglages refusés" in capsys.readouterr().out

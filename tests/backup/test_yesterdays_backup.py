@@ -60,6 +60,12 @@ def state(town: Town, reference: str) -> PaymentState | None:
         return payment and payment.state
 
 
+def receipts(town: Town) -> dict[str, str]:
+    """Give the payment of each receipt, by its number."""
+    with town.store() as (portal, _):
+        return {receipt.number: each.reference for each in portal["paiements"].values() for receipt in each.receipts}
+
+
 def said(town: Town, command: str, *arguments: str, status: int = 0) -> str:
     done = town.run(command, *arguments)
     assert done.returncode == status, done.stdout + done.stderr
@@ -96,6 +102,7 @@ def test_what_the_bank_took_since_comes_back_once(town: Town, tmp_path: Path, mo
         for reference in (asked, told, lost):
             wait_until(lambda each=reference: state(town, each) is PaymentState.ACCEPTED, f"{reference} is paid")
         assert town.faults() == ()
+        given = receipts(town)
     stop(town)
 
     restored = said(town, "sevres-restore", str(backup), "--replace")
@@ -126,3 +133,7 @@ def test_what_the_bank_took_since_comes_back_once(town: Town, tmp_path: Path, mo
         town.bank.notify_again(asked)
         assert again.faults() == ()
         assert "1 recette à classer" in said(again, "sevres-verify")
+        # No number that a family has by mail stands on another receipt.
+        numbered = receipts(again)
+        assert {before, asked, told} <= set(numbered.values())
+        assert [numbered[number] for number in numbered.keys() & given.keys()] == [before]
