@@ -132,6 +132,7 @@ def test_a_backup_and_a_pack_say_so_and_leave_the_database_as_it_is(house, disk)
     backups = str(disk / "backups")
     with nothing_left(disk):
         assert _FULL in house.run("sevres-backup", backups, status=1)
+        assert _FULL in house.run("sevres-backup", backups, "--check", status=1)
         assert _FULL in house.run("sevres-pack", backups, status=1)
     assert house.town.faults() == ()
     assert list(disk.glob("backups/*")) == []
@@ -140,6 +141,11 @@ def test_a_backup_and_a_pack_say_so_and_leave_the_database_as_it_is(house, disk)
 
     assert house.town.faults() == ()
     assert len(list(disk.glob("backups/*"))) == 1
+
+    with nothing_left(disk):
+        assert _FULL in house.run("sevres-restore", backups, "--check", status=1)
+    assert "Restauration vérifiée" in house.run("sevres-restore", backups, "--check")
+    assert list((house.town.folder / "var").glob("restauration-*")) == []
 
 
 def test_the_workers_go_on_once_there_is_space(house, disk):
