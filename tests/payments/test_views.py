@@ -1,6 +1,7 @@
 """The screens of payments, through the real application: review, way to the bank, what became of it, receipts."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -233,6 +234,22 @@ class TestThePayment:
         assert page.html.h1.get_text() == "Ce paiement a été annulé"
         assert "Vous avez" not in page.html.main.get_text()
         assert "annulé par la régie ou la banque" in family.get("/familles/26719/paiements")
+
+    @pytest.mark.parametrize(
+        ("email", "words"), [("regie@ville.example", "Écrivez à regie@ville.example"), ("", "Écrivez au service, ")]
+    )
+    @pytest.mark.parametrize("name", ["refused", "waiting", "refunded"])
+    def test_a_regie_without_a_telephone_is_written_to(self, family, payment, stored, registry, name, email, words):
+        tell(stored, registry, payment, *STATES[name][0])
+        with stored() as portal:
+            for regie in portal["regies"].values():
+                contact = replace(regie.description.contact, phones=(), email=email)
+                regie.description = replace(regie.description, contact=contact)
+
+        text = re.sub(r"\s+", " ", family.get(payment).html.main.get_text())
+
+        assert words in text
+        assert "Appelez" not in text
 
     def test_waits_and_polls_while_the_bank_has_not_answered(self, family, payment):
         page = family.get(payment).html
