@@ -113,7 +113,7 @@ class Town:
 def read_town(path: Path) -> Town:
     """Read the town file.
 
-    :raises WrongTownFile: when a key is missing or unknown, naming it.
+    :raises WrongTownFile: when a key is missing or unknown, or the theme is no folder of its own, naming it.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -124,11 +124,19 @@ def read_town(path: Path) -> Town:
             contact=_contact(data["town"].pop("contact")),
             data_protection=_contact(data["town"].pop("data_protection")),
             host=_contact(data["town"].pop("host")),
-            theme=path.parent / data["town"].pop("theme"),
+            theme=_theme(path.parent, data["town"].pop("theme")),
             **data.pop("town"),
         )
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise WrongTownFile(f"{path.name}: {error}") from error
+
+
+def _theme(beside: Path, name: str) -> Path:
+    """Give the folder of the town's pictures, which everybody may read: never one that holds its settings too."""
+    folder = beside / name
+    if beside.resolve().is_relative_to(folder.resolve()):
+        raise WrongTownFile(f"theme\u00a0: un dossier à part, et non {folder}, qui serait servi à tout le monde")
+    return folder
 
 
 def _in_a_row(words: Iterable[str]) -> str:

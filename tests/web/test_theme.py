@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sevres_familles.web.theme import PAIRS, contrast, faults_of, measure, read_colours, sheets_of
-from sevres_familles.web.town import read_town
+from sevres_familles.web.town import WrongTownFile, read_town
 from tests.conftest import StoppedClock, make_app
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +115,15 @@ class TestTheme:
             make_app({**ini, "sevres.town_file": str(town.theme.parent / "ville.toml")}, StoppedClock(None))
 
         assert "The town's theme: --link sur --glaze, le jour" in caplog.text
+
+    @pytest.mark.parametrize("folder", [".", "..", "theme/..", "/"])
+    def test_is_no_folder_that_holds_the_settings_too(self, town, folder):
+        file = town.theme.parent / "ville.toml"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace('theme = "theme"', f'theme = "{folder}"'), encoding="utf-8")
+
+        with pytest.raises(WrongTownFile, match="un dossier à part"):
+            read_town(file)
 
 
 class TestCommand:
