@@ -1,5 +1,7 @@
 """Receipts on paper: what `templates/documents/receipt.typ` shows of a payment."""
 
+from collections.abc import Iterator
+
 from pyramid.request import Request
 
 from sevres_familles.domain import french
@@ -52,7 +54,7 @@ def receipt_data(request: Request, payment: Payment, receipt: Receipt) -> Receip
         paid_at=french.moment_text(receipt.at),
         payer=payer or [family.code],
         family_code=family.code,
-        lines=[_line(payment, share.invoice, str(share.amount)) for share in receipt.shares],
+        lines=list(_lines(payment, receipt)),
         total=str(receipt.amount),
         means=MEANS,
         payment_reference=payment.reference,
@@ -61,9 +63,17 @@ def receipt_data(request: Request, payment: Payment, receipt: Receipt) -> Receip
     )
 
 
-def _line(payment: Payment, name: str, amount: str) -> ReceiptLine:
-    invoice = payment.account.invoices[name]
-    return ReceiptLine(label=invoice.facts.label, reference=invoice.reference, number=name, amount=amount)
+def _lines(payment: Payment, receipt: Receipt) -> Iterator[ReceiptLine]:
+    """Give what each invoice took, and what none could: together, they make the sum received."""
+    for share in receipt.shares:
+        invoice = payment.account.invoices[share.invoice]
+        yield ReceiptLine(
+            label=invoice.facts.label, reference=invoice.reference, number=share.invoice, amount=str(share.amount)
+        )
+    if receipt.unclassified:
+        yield ReceiptLine(
+            label="Somme gardée par la régie, à affecter", reference="", number="", amount=str(receipt.unclassified)
+        )
 
 
 def _contact_lines(contact: Contact) -> list[str]:

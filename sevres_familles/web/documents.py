@@ -44,7 +44,7 @@ class Regie(TypedDict):
 
 
 class ReceiptLine(TypedDict):
-    """One invoice that a payment settled."""
+    """What a payment settled of one invoice, or what the régie keeps, which has neither reference nor number."""
 
     label: str
     reference: str

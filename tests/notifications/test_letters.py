@@ -399,6 +399,22 @@ class TestReceipt:
 
         assert f"\n17,20{NBSP}€ n’ont pu être affectés à aucune facture.\n" in text
 
+    def test_of_money_that_no_invoice_took_says_so_in_the_mail_and_in_its_pdf(self, pay, delivered, stored, registry):
+        reference = pay()
+        with stored() as portal:
+            second = evidence(EvidenceKind.AUTHORISED, 788, transaction="u2")
+            apply(portal, registry, portal["paiements"][reference], second)
+
+        (message,) = (each for each in delivered() if "2026-SCO-000002" in each["Subject"])
+
+        assert f"7,88{NBSP}€ n’ont pu être affectés à aucune facture.\n" in text_of(message)
+        assert "\n\n\n" not in text_of(message)
+        (part,) = message.iter_attachments()
+        said = " ".join(pypdf.PdfReader(io.BytesIO(part.get_content())).pages[0].extract_text().split())
+        assert "Détail du paiement" in said
+        assert "Somme gardée par la régie, à affecter 7,88 €" in said
+        assert "Facture réglée" not in said
+
     def test_goes_to_the_address_of_the_record_when_the_payment_has_none(self, pay, delivered):
         pay(email="")
 
