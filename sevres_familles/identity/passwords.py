@@ -134,21 +134,20 @@ def _letters(text: str) -> str:
 
 
 def _guessable(password: str) -> Fault | None:
-    if has_printed_shape(password):
-        return Fault(
-            Rule.GUESSABLE,
-            "Ce mot de passe ressemble à celui d’une facture. Choisissez-en un autre, par exemple quatre mots.",
-        )
     if fold(password).strip() == fold(EXAMPLE):
         return Fault(Rule.GUESSABLE, "Ce mot de passe est l’exemple de cette page. Choisissez vos propres mots.")
     if _bits(password) < _BITS:
-        return Fault(
-            Rule.GUESSABLE, "Ce mot de passe n’est pas assez varié. Ajoutez des mots, ou mêlez lettres et chiffres."
-        )
+        return Fault(Rule.GUESSABLE, "Ce mot de passe n’est pas assez varié. Ajoutez des mots.")
     if float(zxcvbn(fold(password)[:_WEIGHED], _FRENCH_COMMON)["guesses_log10"]) < _GUESSES_LOG10:
         return Fault(
             Rule.GUESSABLE,
             "Ce mot de passe est trop facile à deviner. Prenez par exemple quatre mots au hasard.",
+        )
+    # Last: « aaaaaaaaaaaaaaaa » has the shape too, and this is not what is wrong with it.
+    if has_printed_shape(password):
+        return Fault(
+            Rule.GUESSABLE,
+            "Ce mot de passe ressemble à celui d’une facture. Choisissez-en un autre, par exemple quatre mots.",
         )
     return None
 

@@ -130,6 +130,9 @@ class TestAskIdentifiers:
             "a b@free.fr",
             "a@free.fr\r\nBcc: x@y.fr",
             "a@" + "b" * 300 + ".fr",
+            "😀@exemple.fr",
+            "andré@exemple.fr",
+            ".a@exemple.fr",
         ],
     )
     def test_what_is_no_address_is_refused(self, browser, with_password, announced, email):
@@ -343,6 +346,19 @@ class TestConfirmEmail:
         sign_in(browser, password=printed)
 
         assert self.give(browser, "dupond@free.fr").location == "http://localhost/mot-de-passe"
+
+    @pytest.mark.parametrize("email", ["😀@exemple.fr", "a" * 260 + "@exemple.fr"])
+    def test_an_address_that_no_mail_reaches_is_refused_with_one_sentence(
+        self, browser, with_password, announced, email
+    ):
+        sign_in(browser)
+
+        answer = self.give(browser, email)
+
+        assert answer.status_int == 422
+        assert answer.html.find(id="erreurs").h2.get_text() == "Il reste un point à corriger"
+        assert answer.html.find(id="e-mail-email-erreur").get_text().count("pas écrire à cette adresse") == 1
+        assert announced == []
 
     def test_announces_a_nonce_for_that_address(self, browser, with_password, announced, clock):
         sign_in(browser)

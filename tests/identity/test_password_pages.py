@@ -142,6 +142,7 @@ class TestChangePassword:
             ("tasse 26719 orage vélo", "votre code d’accès", [1]),
             ("motdepasse2026", "trop facile à deviner", [2]),
             (PRINTED, "ressemble à celui d’une facture", [2]),
+            ("aaaaaaaaaaaaaaaa", "trop facile à deviner", [2]),
             ("dupond", "trop court", [0, 1, 2]),
         ],
     )
@@ -164,6 +165,16 @@ class TestChangePassword:
         assert summary.h2.get_text() == "Il reste trois points à corriger"
         assert [link["href"] for link in summary.find_all("a")] == ["#mot-de-passe-n1"] * 3
         assert len([kind for kind in rules(answer) if kind == ["ko"]]) == 3
+
+    def test_a_password_that_is_too_long_is_one_fault(self, browser, with_password):
+        sign_in(browser)
+
+        answer = choose(browser, "tasse orage vélo " * 20, current=PASSWORD)
+
+        assert answer.status_int == 422
+        assert "trop long" in error(answer)
+        assert error(answer, "n2") == ""
+        assert answer.html.find(id="erreurs").h2.get_text() == "Il reste un point à corriger"
 
     def test_says_that_the_two_differ_beside_the_second(self, browser, with_password):
         sign_in(browser)
