@@ -83,7 +83,7 @@ class Desk(NamedTuple):
     def at_the_merchant_s(self, reference: str) -> Locator:
         """Open the merchant's page at a payment."""
         self.page.goto(self.town.bank.merchant_url)
-        return self.page.locator(f"#{reference}")
+        return self.page.locator(f"[data-order={reference}]")
 
     def show(self, reference: str) -> None:
         """Open the page of a payment."""

@@ -195,7 +195,7 @@ def test_a_notification_sent_again_changes_nothing(page: Page, town: Town):
         before = portal["paiements"][reference].__getstate__()
 
     page.goto(town.bank.merchant_url)
-    section = page.locator(f"#{reference}")
+    section = page.locator(f"[data-order={reference}]")
     section.get_by_role("button", name="Envoyer à nouveau la notification").click()
 
     expect(section.get_by_text("Notification demandée ici")).to_be_visible()

@@ -87,7 +87,7 @@ def test_sends_a_notification_again_from_the_merchant_s_page(window: Page, bank:
     paid(bank, form, ACCEPTED)
     window.goto(bank.merchant_url)
 
-    section = window.locator(f"#{form['vads_order_id']}")
+    section = window.locator(f"[data-order='{form['vads_order_id']}']")
     section.get_by_role("button", name="Envoyer à nouveau la notification").click()
 
     expect(section.get_by_text("Notification demandée ici")).to_be_visible()
