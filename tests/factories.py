@@ -7,7 +7,7 @@ from typing import Any
 from sevres_familles.domain.family import Address, Child, FamilyRecord, Guardian
 from sevres_familles.domain.invoice import BillingFigures, BillingState, InvoiceFacts, InvoiceKey, InvoiceLine
 from sevres_familles.domain.ledger import Draft, EntryKind, LedgerAccount
-from sevres_familles.domain.money import Money
+from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.families.resources import Family
 from sevres_familles.regies.resources import FamilyAccount, FamilyAccounts, Invoice
 from sevres_familles.web.root import Portal
@@ -86,7 +86,8 @@ def _billing_drafts(invoiced: InvoiceFacts, remaining: Money) -> Iterable[Draft]
     from datetime import UTC, datetime
 
     at, key = datetime(2026, 11, 3, 8, tzinfo=UTC), str(invoiced.key)
-    yield Draft(at, EntryKind.INVOICED, LedgerAccount.FAMILY, LedgerAccount.BILLING, invoiced.total, key, "lot 1")
-    settled = invoiced.total - remaining
-    if settled:
-        yield Draft(at, EntryKind.BILLING_CHANGE, LedgerAccount.BILLING, LedgerAccount.FAMILY, settled, key, "lot 1")
+    for kind, owed in ((EntryKind.INVOICED, invoiced.total), (EntryKind.BILLING_CHANGE, remaining - invoiced.total)):
+        sides = LedgerAccount.FAMILY, LedgerAccount.BILLING
+        debit, credit = sides if owed > ZERO else reversed(sides)
+        if owed:
+            yield Draft(at, kind, debit, credit, abs(owed), key, "lot 1")

@@ -30,6 +30,8 @@ from sevres_familles.payments.checking import verify_portal
 from sevres_familles.regies.resources import accounts_of
 
 MEANS = "carte"
+#: How an invoice stands of which nothing is left to pay.
+_NOTHING_OWED = frozenset({InvoiceState.PAID, InvoiceState.CREDIT_NOTE})
 
 
 class Operation(NamedTuple):
@@ -204,7 +206,7 @@ def _account_differences(account: Any, day: date) -> Iterator[str]:
         key, status = invoice.__name__, invoice.status(day)
         if invoice.left().cents != owed[key]:
             yield f"{name}/{key}: {invoice.left().cents} left, {owed[key]} by the entries"
-        if invoice.figures.state is BillingState.DUE and (status.state is InvoiceState.PAID) != (owed[key] <= 0):
+        if invoice.figures.state is BillingState.DUE and (status.state in _NOTHING_OWED) != (owed[key] <= 0):
             yield f"{name}/{key}: « {status.state} », {owed[key]} by the entries"
         if invoice.paid_online().cents > max(invoice.facts.total.cents, 0):
             yield f"{name}/{key}: more allocated than its total"

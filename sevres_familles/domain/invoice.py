@@ -31,6 +31,7 @@ class InvoiceState(StrEnum):
     PENDING = "paiement en cours"
     PART_PAID = "partiellement payée"
     PAID = "payée"
+    CREDIT_NOTE = "avoir"
     SENT_TO_TREASURY = "transmise au Trésor"
     CANCELLED = "annulée"
 
@@ -144,6 +145,8 @@ def _state(
 ) -> InvoiceState:
     if figures.state == BillingState.CANCELLED:
         return InvoiceState.CANCELLED
+    if invoiced.cents < 0 and due.cents <= 0:
+        return InvoiceState.CREDIT_NOTE
     if due.cents <= 0 or figures.state == BillingState.PAID_AT_COUNTER:
         return InvoiceState.PAID
     if figures.state == BillingState.SENT_TO_TREASURY:

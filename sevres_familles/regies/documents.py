@@ -18,7 +18,7 @@ from sevres_familles.domain.invoice import InvoiceLine, InvoiceState, InvoiceSta
 from sevres_familles.domain.money import NO_BREAK_SPACE, ZERO, Money
 from sevres_familles.families.services import households
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.regies.services import deducted, sums_of
+from sevres_familles.regies.services import deducted, multiplied, sums_of
 from sevres_familles.web import documents
 from sevres_familles.web.town import Contact, InvoiceTerms
 
@@ -133,11 +133,11 @@ def invoice_data(request: Request, invoice: Invoice, status: InvoiceStatus, pass
     payer, address = _addressee(invoice)
     deadline = french.short_date(facts.due_on)
     verdict, advice = _verdict(status, deadline)
-    is_owed = status.payable
+    is_owed, is_credit_note = status.payable, status.state is InvoiceState.CREDIT_NOTE
     return InvoiceData(
         town={"name": town.title, "address": list(town.contact.address), "emblem": _emblem(town.emblem)},
         regie={"name": regie.title, "contact": _head_contact(regie.description.contact)},
-        title="Facture",
+        title="Avoir" if is_credit_note else "Facture",
         number=facts.key.number,
         reference=invoice.reference,
         label=facts.label,
@@ -153,8 +153,8 @@ def invoice_data(request: Request, invoice: Invoice, status: InvoiceStatus, pass
         lines=[_line(line) for line in facts.lines],
         sums=list(_sums(facts.total, status)),
         remark=_remark(terms, facts.lines),
-        notes=list(_notes(terms, regie.description.contact, is_owed=is_owed)),
-        online=_online(request, invoice, password, is_owed=is_owed),
+        notes=list(_notes(terms, regie.description.contact, status)),
+        online=_online(request, invoice, password, status),
         coupon=_coupon(terms) if is_owed and terms.send_to else None,
     )
 
@@ -193,6 +193,8 @@ def _verdict(status: InvoiceStatus, deadline: str) -> tuple[str, str]:
         return "Cette facture est annulée.", "Vous n’avez rien à payer."
     if status.due < ZERO:
         return "Un avoir en votre faveur.", "Vous n’avez rien à payer. Demandez à la régie comment l’utiliser."
+    if status.state is InvoiceState.CREDIT_NOTE:
+        return "Il ne reste rien de cet avoir.", "Vous n’avez rien à payer."
     if status.state is InvoiceState.PAID:
         return "Cette facture est payée.", "Vous n’avez rien à payer."
     if status.state is InvoiceState.SENT_TO_TREASURY:
@@ -209,8 +211,7 @@ def _line(line: InvoiceLine) -> Line:
     return Line(
         child=line.child,
         activity=f"{line.activity} (déductible)" if line.deductible else line.activity,
-        # What is taken off is told in words, by the amount: no minus before a family.
-        price=f"{line.quantity.removeprefix('-')} × {abs(line.unit_price)}",
+        price=multiplied(line),
         amount=deducted(line.amount),
     )
 
@@ -229,18 +230,20 @@ def _remark(terms: InvoiceTerms, lines: tuple[InvoiceLine, ...]) -> str:
     return french.spaced(" ".join(remarks))
 
 
-def _notes(terms: InvoiceTerms, contact: Contact, *, is_owed: bool) -> tuple[Note, ...]:
+def _notes(terms: InvoiceTerms, contact: Contact, status: InvoiceStatus) -> tuple[Note, ...]:
+    """Tell whom to ask, how to contest and how to pay; the terms speak of deadlines, which a credit note has not."""
+    appeal = () if status.state is InvoiceState.CREDIT_NOTE else terms.appeal
     phones = " ou ".join(each.replace(" ", NO_BREAK_SPACE) for each in contact.phones)
     question = [", ".join(filter(None, (contact.service, phones)))]
-    notes = [Note(title="Une question, un désaccord\u00a0?", lines=[*question, *map(french.spaced, terms.appeal)])]
-    if is_owed:
+    notes = [Note(title="Une question, un désaccord\u00a0?", lines=[*question, *map(french.spaced, appeal)])]
+    if status.payable:
         by_coupon = (f"{each.words}{', avec le coupon ci-dessous' if each.boxes else ''}." for each in terms.means)
         means = ["Par Internet, par carte bancaire\u00a0: voir ci-dessous.", *map(french.spaced, by_coupon)]
         notes.insert(0, Note(title="Comment payer", lines=means))
     return tuple(notes)
 
 
-def _online(request: Request, invoice: Invoice, password: str, *, is_owed: bool) -> Online:
+def _online(request: Request, invoice: Invoice, password: str, status: InvoiceStatus) -> Online:
     settings = request.portal_settings
     site = urlsplit(request.public_address)
     url = urljoin(settings.public_url, request.resource_path(invoice))
@@ -254,9 +257,10 @@ def _online(request: Request, invoice: Invoice, password: str, *, is_owed: bool)
             "Votre mot de passe est celui que vous avez choisi. "
             "Oublié\u00a0? Suivez «\u00a0Identifiants oubliés\u00a0»."
         )
-    what = "Par carte bancaire" if is_owed else "Retrouvez cette facture et vos reçus"
+    this = "cet avoir" if status.state is InvoiceState.CREDIT_NOTE else "cette facture"
+    what = "Par carte bancaire" if status.payable else f"Retrouvez {this} et vos reçus"
     return Online(
-        title="Vous pouvez payer en ligne, par Internet" if is_owed else "Vos factures en ligne",
+        title="Vous pouvez payer en ligne, par Internet" if status.payable else "Vos factures en ligne",
         how=f"{what}, à l’aide de votre code d’accès et de votre mot de passe, sur",
         site=f"{site.netloc}{site.path.rstrip('/')}",
         url=url,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sevres_familles.domain.invoice import InvoiceState, InvoiceStatus
+from sevres_familles.domain.invoice import InvoiceLine, InvoiceState, InvoiceStatus
 from sevres_familles.domain.ledger import EntryKind
 from sevres_familles.domain.money import ZERO, Money, total
 from sevres_familles.regies.resources import FamilyAccount, FamilyAccounts, Invoice
@@ -47,6 +47,7 @@ _ORDER = {
     InvoiceState.PENDING: 1,
     InvoiceState.SENT_TO_TREASURY: 2,
     InvoiceState.PAID: _OVER,
+    InvoiceState.CREDIT_NOTE: _OVER,
     InvoiceState.CANCELLED: _OVER,
 }
 
@@ -106,6 +107,11 @@ def movements_of(invoice: Invoice) -> Iterable[Movement]:
 def deducted(amount: Money) -> str:
     """Write an amount of a bill, one to take off in words."""
     return f"{-amount} à déduire" if amount.cents < 0 else str(amount)
+
+
+def multiplied(line: InvoiceLine) -> str:
+    """Write quantity × unit price: what is taken off is told in words, by the amount, and by no minus."""
+    return f"{line.quantity.removeprefix('-')} × {abs(line.unit_price)}"
 
 
 def sums_of(invoiced: Money, status: InvoiceStatus) -> Iterator[tuple[str, str]]:

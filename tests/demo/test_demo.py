@@ -74,8 +74,8 @@ def test_the_family_of_the_guide_is_as_in_the_guide(town):
 
 
 def test_every_state_is_there_in_every_regie(town):
-    # A payment under way is what no file can bring.
-    every = set(InvoiceState) - {InvoiceState.PENDING}
+    # A payment under way is what no file can bring; a credit note is another family's.
+    every = set(InvoiceState) - {InvoiceState.PENDING, InvoiceState.CREDIT_NOTE}
     with town() as portal:
         accounts = portal["familles"]["25310"]["comptes"]
         assert {account.__name__: states_of(account) for account in accounts} == {
@@ -90,6 +90,7 @@ def test_the_others_show_what_they_are_to_show(town, registry):
     with town() as portal:
         families = portal["familles"]
         assert families["27105"]["comptes"]["scolaire"].balance() < ZERO
+        assert InvoiceState.CREDIT_NOTE in states_of(families["27105"]["comptes"]["scolaire"])
         assert InvoiceState.LATE in states_of(families["24988"]["comptes"]["scolaire"])
         assert families["26103"].record.children == families["26104"].record.children
         assert set(codes_with_email(portal, registry, "famille.benali@courriel.example")) == {"25771", "25772"}

@@ -58,5 +58,16 @@ def test_the_state_follows_from_the_figures(arguments, state, payable):
     assert (result.state, result.payable) == (state, payable)
 
 
+@pytest.mark.parametrize(
+    ("remaining", "state"), [(-3750, InvoiceState.CREDIT_NOTE), (0, InvoiceState.CREDIT_NOTE), (100, InvoiceState.DUE)]
+)
+def test_a_credit_note_is_told_apart_from_what_was_paid(remaining, state):
+    figures = BillingFigures(Money(remaining), BillingState.DUE)
+
+    found = status_of(figures, {}, due_on=DUE_ON, today=DUE_ON, pending=False, invoiced=Money(-3750))
+
+    assert found.state is state
+
+
 def test_what_was_paid_too_much_shows_as_negative():
     assert status(0, BillingState.PAID_AT_COUNTER, {"P-1": TOTAL}).due == Money(-6000)

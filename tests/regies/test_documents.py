@@ -200,6 +200,19 @@ def test_a_line_to_deduct_is_told_in_words(request_of: Request, stored: Stored) 
     assert not any(f"-{digit}" in text for digit in "37")
 
 
+def test_a_credit_note_asks_for_nothing_and_threatens_with_nothing(request_of: Request, stored: Stored) -> None:
+    line = InvoiceLine("Anh", "Repas non pris", "-10", Money(375), Money(-3750), deductible=False)
+    invoiced = facts(amount=Money(-3750), label="AVOIR CANTINES OCTO")._replace(lines=(line,))
+
+    text = words(opened(typeset("invoice", data_of(request_of, stored, invoiced))))
+
+    assert "Avoir n° 9161" in text
+    assert "Un avoir en votre faveur." in text
+    assert "Retrouvez cet avoir et vos reçus" in text
+    for wrong in ("Facture n°", "Sans règlement", "date limite", "Coupon", "aimable règlement"):
+        assert wrong not in text
+
+
 def test_another_town_says_its_own_terms(
     request_of: Request, stored: Stored, registry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -526,6 +526,9 @@ LINES = (
 )
 
 
+CREDIT = (InvoiceLine("Anh", "Repas non pris", "-10", Money(375), Money(-3750), deductible=False),)
+
+
 class TestInvoice:
     def test_shows_what_is_left_its_deadline_and_one_button(self, family, store):
         name = store()
@@ -616,6 +619,32 @@ class TestInvoice:
 
         assert page.html.find(class_="yet") is None
         assert words(page.html.find("main").find(class_="badge")) == "payée"
+
+    @pytest.mark.parametrize("address", [ACCOUNT, ACCOUNT + "2026-9161/"])
+    def test_a_credit_note_is_no_invoice_to_pay(self, family, store, address):
+        store(lines=CREDIT, label="AVOIR CANTINES OCTO")
+
+        page = family.get(address)
+
+        assert words(page.html.find("main").find(class_="badge")) == "avoir"
+        assert words(page.html.find(class_="why")) == (
+            "37,50 € d’avoir en votre faveur. Demandez à la régie comment l’utiliser."
+        )
+        assert "10 × 3,75 €" in said(page)
+        assert "37,50 € à déduire" in said(page)
+        for wrong in ("-10", "-37", "À payer avant", "à payer avant", "plus que le montant dû", "payée"):
+            assert wrong not in said(page)
+
+    def test_a_credit_note_is_named_so_everywhere_on_its_page(self, family, store):
+        page = family.get(ACCOUNT + store(lines=CREDIT, label="AVOIR CANTINES OCTO") + "/")
+
+        for right in ("Détail de l’avoir", "Votre avoir", "Avoir en PDF", "Avoir émis", "Une question sur cet avoir"):
+            assert right in said(page)
+
+    def test_a_credit_note_of_which_nothing_is_left_says_so(self, family, store):
+        page = family.get(ACCOUNT + store(lines=CREDIT, remaining=Money(0)) + "/")
+
+        assert words(page.html.find(class_="why")) == "Il ne reste rien de cet avoir. Vous n’avez rien à payer."
 
     def test_its_breadcrumbs_end_with_its_label(self, family, store):
         page = family.get(ACCOUNT + store() + "/")

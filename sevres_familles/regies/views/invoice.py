@@ -15,7 +15,7 @@ from sevres_familles.domain.ledger import EntryKind
 from sevres_familles.domain.money import ZERO
 from sevres_familles.regies.documents import invoice_pdf, invoice_picture
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.regies.services import deducted, movements_of, sums_of
+from sevres_familles.regies.services import deducted, movements_of, multiplied, sums_of
 from sevres_familles.regies.views.wording import BADGES, Wording
 from sevres_familles.web.security import Permission
 
@@ -43,8 +43,7 @@ class LineRow(NamedTuple):
 
     child: str
     activity: str
-    quantity: str
-    unit_price: str
+    price: str
     amount: str
     deductible: bool
 
@@ -68,14 +67,13 @@ def show_invoice(context: Invoice, request: Request) -> dict[str, Any]:
         "family": account.family,
         "regie": account.regie,
         "state": BADGES[status.state],
+        "is_credit_note": status.state is InvoiceState.CREDIT_NOTE,
         "late": status.state is InvoiceState.LATE,
         "payable": status.payable,
-        "amount": str(status.due if status.due > ZERO else facts.total),
+        "amount": str(status.due if status.due > ZERO else abs(facts.total)),
         "why": wording.why(context, status.state, status.due),
         "lines": tuple(
-            LineRow(
-                line.child, line.activity, line.quantity, str(line.unit_price), deducted(line.amount), line.deductible
-            )
+            LineRow(line.child, line.activity, multiplied(line), deducted(line.amount), line.deductible)
             for line in facts.lines
         ),
         "sums": [(words, amount, "total" if (words, amount) == sums[-1] else "") for words, amount in sums],
@@ -103,9 +101,9 @@ def give_picture(context: Invoice, request: Request) -> Response:
 def _steps(invoice: Invoice, state: InvoiceState, wording: Wording) -> Iterator[Step]:
     """Tell the story of an invoice."""
     facts = invoice.facts
-    yield Step("Facture émise", facts.issued_on)
+    yield Step("Avoir émis" if state is InvoiceState.CREDIT_NOTE else "Facture émise", facts.issued_on)
     for movement in movements_of(invoice):
         words = f"{_MOVED[movement.kind]}\xa0: {movement.amount}"
         yield Step(words, french.local(movement.at).date(), url=wording.payment_url(movement.reference))
-    if state not in (InvoiceState.PAID, InvoiceState.CANCELLED):
+    if state not in (InvoiceState.PAID, InvoiceState.CREDIT_NOTE, InvoiceState.CANCELLED):
         yield Step("À payer avant le", facts.due_on, to_come=state is not InvoiceState.LATE)

@@ -11,14 +11,14 @@ from sevres_familles.domain import french
 from sevres_familles.domain.invoice import InvoiceFacts, InvoiceLine, InvoiceState, InvoiceStatus, unpack_facts
 from sevres_familles.domain.money import ZERO
 from sevres_familles.regies.resources import Invoice
-from sevres_familles.regies.services import deducted
+from sevres_familles.regies.services import deducted, multiplied
 from sevres_familles.regies.views.wording import BADGES, Wording
 from sevres_familles.web.markup import escape
 
 #: Rows kept ready, of about 1.5 kB each: the pages of some two hundred families that are being read.
 MOST_ROWS = 4096
 #: States after which the deadline means nothing any more.
-_OVER = frozenset({InvoiceState.PAID, InvoiceState.CANCELLED})
+_OVER = frozenset({InvoiceState.PAID, InvoiceState.CREDIT_NOTE, InvoiceState.CANCELLED})
 
 
 def invoice_row(invoice: Invoice, status: InvoiceStatus, code: str, url: str, wording: Wording, *, ticked: bool) -> str:
@@ -38,7 +38,7 @@ def _row(packed_facts: str, status: InvoiceStatus, code: str, url: str, why: str
     is_over = status.state in _OVER
     name, label = escape(str(facts.key)), escape(facts.label)
     reference = escape(f"{facts.lot}-{facts.key.number}-{code}")
-    amount = str(facts.total if is_over else status.due)
+    amount = str(abs(facts.total) if is_over else status.due)
     pick = _tick_box(name, label, amount, status.due.cents, ticked=ticked) if status.payable else ""
     because = f'<p class="why">{why}</p>' if why else ""
     deadline = (
@@ -68,9 +68,9 @@ def _tick_box(name: str, label: str, amount: str, cents: int, *, ticked: bool) -
 def _lines(lines: Iterable[InvoiceLine]) -> str:
     """Say the lines by child and activity: ``Léa, cantine : 10 × 3,60 € = 36,00 €``."""
     said = [
-        f"{child}{', ' if child else ''}{activity}\xa0: {quantity} × {unit_price} = {deducted(amount)}"
-        f"{' (déductible)' if deductible else ''}"
-        for child, activity, quantity, unit_price, amount, deductible in lines
+        f"{line.child}{', ' if line.child else ''}{line.activity}\xa0: {multiplied(line)} = {deducted(line.amount)}"
+        f"{' (déductible)' if line.deductible else ''}"
+        for line in lines
     ]
     items = escape("\n".join(said)).replace("\n", "</li><li>")
     return f'<ul class="small"><li>{items}</li></ul>'

@@ -17,6 +17,7 @@ KINDS = {
     InvoiceState.PENDING: "wait",
     InvoiceState.PART_PAID: "part",
     InvoiceState.PAID: "paid",
+    InvoiceState.CREDIT_NOTE: "paid",
     InvoiceState.SENT_TO_TREASURY: "gone",
     InvoiceState.CANCELLED: "void",
 }
@@ -87,10 +88,10 @@ class Wording:
         if state is InvoiceState.CANCELLED:
             return Why("Vous n’avez rien à payer.", "La régie a annulé cette facture.")
         if due < ZERO:
-            return Why(
-                f"{balance_words(due)}.",
-                "Vous avez payé plus que le montant dû. Demandez à la régie comment l’utiliser.",
-            )
+            overpaid = "" if state is InvoiceState.CREDIT_NOTE else "Vous avez payé plus que le montant dû. "
+            return Why(f"{balance_words(due)}.", f"{overpaid}Demandez à la régie comment l’utiliser.")
+        if state is InvoiceState.CREDIT_NOTE:
+            return Why("Il ne reste rien de cet avoir.", "Vous n’avez rien à payer.")
         return None
 
     def _since(self, invoice: Invoice) -> str:
