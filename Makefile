@@ -24,6 +24,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restar
 .PHONY: serve test check bench faults debian install-debian
 
 serve: .venv/for-demo
+	@$(BIN)/python -m sevres_familles.sandbox.ports $(PORT) $(BANK_PORT) $(MAILBOX_PORT) $(SMTP_PORT)
 	@mkdir -p -m 700 $(VAR)
 	@$(BIN)/sevres-init development.ini
 	@test -e $(VAR)/demo-loaded || $(MAKE) --no-print-directory demo-data

@@ -16,7 +16,6 @@ from sevres_familles.payments.records import Unclassified
 from sevres_familles.payments.retention import ImportUnderWay, purge
 from sevres_familles.web.root import portal_in
 from sevres_familles.web.scripts import opened, parser
-from sevres_familles.web.sealing import DamagedRecord
 from sevres_familles.web.storage import end_on_failed_sync
 
 log = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ def verify() -> None:
     arguments = options.parse_args()
     try:
         findings = _findings(arguments.ini)
-    except (DamagedRecord, sqlite3.DatabaseError) as damage:
+    except sqlite3.DatabaseError as damage:
         print(f"La base ne se lit pas : {damage}.")
         sys.exit(1)
     lines = report(findings)

@@ -17,6 +17,7 @@ from pyramid.threadlocal import RequestContext
 
 from sevres_familles.web.evolution import evolve
 from sevres_familles.web.root import DatabaseNotReady, Portal
+from sevres_familles.web.sealing import DamagedRecord
 from sevres_familles.web.settings import OWN_SECRETS, Settings, WrongSettings, make_secrets, read_settings
 from sevres_familles.web.theme import faults_of, measure, sheets_of
 from sevres_familles.web.town import read_town
@@ -52,6 +53,21 @@ def told_when_full(then: str = _FULL) -> Iterator[None]:
         sys.exit(f"Le disque est plein : {then}")
 
 
+@contextmanager
+def _told_when_damaged() -> Iterator[None]:
+    """End with a sentence when the database does not read as this version wrote it.
+
+    :raises SystemExit: then.
+    """
+    try:
+        yield
+    except DamagedRecord as damage:
+        sys.exit(
+            f"La base est abîmée, ou d’une autre version ({damage}) : restaurez une sauvegarde (sevres-restore) ; "
+            "si rien n’y est à garder, recommencez dans un dossier vide, par la variable VAR."
+        )
+
+
 def settings_in(ini: str) -> Settings:
     """Read the settings of an ini.
 
@@ -72,7 +88,8 @@ def opened(ini: str) -> Iterator[Request]:
     It opens no connection: a command opens its own, for as long as a transaction.  The databases are closed at the end.
     A command that finds no database says where it looked, and makes none.
 
-    :raises SystemExit: when ``sevres-init`` was never run there, or settings are wrong or unsafe.
+    :raises SystemExit: when ``sevres-init`` was never run there, settings are wrong or unsafe, or the database is
+        damaged.
     """
     os.umask(0o077)
     settings = settings_in(ini)
@@ -82,12 +99,13 @@ def opened(ini: str) -> Iterator[Request]:
             f"Aucun portail dans {settings.var} : lancez d’abord « sevres-init {ini} », "
             "ou donnez le bon dossier par la variable VAR."
         )
-    registry = get_app(ini).registry
+    with _told_when_damaged():
+        registry = get_app(ini).registry
     request = Request.blank("/", base_url=registry.settings_of_portal.public_url)
     request.registry, request.context = registry, None
     apply_request_extensions(request)
     try:
-        with told_when_full(), RequestContext(request):
+        with _told_when_damaged(), told_when_full(), RequestContext(request):
             yield request
     except DatabaseNotReady:
         sys.exit(f"La base n’est pas prête : lancez « sevres-init {ini} ».")

@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,51 @@ def test_verifying_a_new_portal_ends_in_one_line(tmp_path):
     assert done.stdout.startswith("Vérifié : 0 compte")
 
 
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path):
-    run("sevres-init", "development.ini", folder=tmp_path)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+@pytest.fixture
+def taken():
+    """A port that something else listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
 
-        done = run("pserve", "development.ini", folder=tmp_path, port=port)
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path, taken):
+    run("sevres-init", "development.ini", folder=tmp_path)
+
+    done = run("pserve", "development.ini", folder=tmp_path, port=taken)
 
     assert "est déjà prise" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("sevres-bank", ["--key-file", "none", "--rest-password-file", "none", "--port"]),
+        ("sevres-mailbox", ["--port"]),
+        ("sevres-mailbox", ["--smtp-port"]),
+    ],
+)
+def test_the_bank_and_the_mailbox_name_a_port_that_is_taken_before_they_begin(tmp_path, taken, command, options):
+    done = run(command, "--folder", str(tmp_path / "begun"), *options, str(taken), folder=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Le port {taken} est déjà pris")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "begun").exists()
+
+
+@pytest.mark.parametrize("command", ["sevres-init", "sevres-verify", "sevres-mail"])
+def test_a_database_of_another_version_is_told_in_a_sentence(tmp_path, command):
+    """Records of a version that sealed none, or a disk that gives something else back."""
+    run("sevres-init", "development.ini", folder=tmp_path)
+    (database,) = tmp_path.rglob("main.sqlite3")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE object_state SET state = substr(state, 1, length(state) - 1) WHERE zoid = 0")
+
+    done = run(command, "development.ini", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert "La base est abîmée, ou d’une autre version" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,6 +16,7 @@ from sevres_familles.sandbox.bank.notifications import QUARTERS_OF_AN_HOUR, Cour
 from sevres_familles.sandbox.bank.receipts import PostOffice
 from sevres_familles.sandbox.bank.shop import Merchant, Shop
 from sevres_familles.sandbox.bank.store import Store
+from sevres_familles.sandbox.ports import refuse_taken
 from sevres_familles.sandbox.serving import LOOPBACK, serve_until_stopped, stop_on_signals
 
 #: How long to wait for the key files, which the portal's first start makes, in seconds.
@@ -31,6 +32,7 @@ _CLOSE_EVERY = 60.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the bank until the process is told to stop, and return its exit status."""
     options = _parser().parse_args(arguments)
+    refuse_taken(options.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop_on_signals()
     try:

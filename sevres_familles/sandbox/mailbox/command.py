@@ -9,12 +9,14 @@ from pathlib import Path
 from sevres_familles.sandbox.mailbox.app import make_app
 from sevres_familles.sandbox.mailbox.folder import Folder
 from sevres_familles.sandbox.mailbox.intake import open_door
+from sevres_familles.sandbox.ports import refuse_taken
 from sevres_familles.sandbox.serving import LOOPBACK, serve_until_stopped, stop_on_signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep the mailbox open until the process is told to stop."""
     options = _parser().parse_args(arguments)
+    refuse_taken(options.port, options.smtp_port)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     stop_on_signals()
     folder = Folder(options.folder)
