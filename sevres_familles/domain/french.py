@@ -92,8 +92,11 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
 
 _BEFORE = re.compile(r"[ \u00a0\u202f](?=[;:!?»€%])")
 _AFTER = re.compile(r"(?<=«)[ \u202f]")
+_IN_A_TIME = re.compile(r"(?<=\d) (?=h\b)|(?<=\d[ \u00a0]h) (?=\d)")
 
 
 def spaced(text: str) -> str:
-    """Put the no-break spaces of French typography: before ``; : ! ? » € %``, and after ``«``."""
-    return _AFTER.sub("\u00a0", _BEFORE.sub("\u00a0", text))
+    """Put the no-break spaces of French typography: before ``; : ! ? » € %``, after ``«``, and in ``8 h 30``."""
+    for place in (_BEFORE, _AFTER, _IN_A_TIME):
+        text = place.sub("\u00a0", text)
+    return text

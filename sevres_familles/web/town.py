@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sevres_familles.domain import french
+
 
 class WrongTownFile(Exception):
     """The town file misses something, or has something that is not known."""
@@ -145,7 +147,8 @@ def _in_a_row(words: Iterable[str]) -> str:
 
 
 def _contact(data: dict[str, Any]) -> Contact:
-    return Contact(address=tuple(data.pop("address")), phones=tuple(data.pop("phones")), **data)
+    hours = french.spaced(data.pop("hours", ""))
+    return Contact(address=tuple(data.pop("address")), phones=tuple(data.pop("phones")), hours=hours, **data)
 
 
 def _regie(data: dict[str, Any]) -> RegieDescription:

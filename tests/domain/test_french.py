@@ -43,3 +43,10 @@ def test_a_day_of_another_year_is_said_with_its_year():
 
     assert french.day_text(date(2026, 5, 1), today) == "1er mai"
     assert french.day_text(date(2025, 12, 30), today) == "30 décembre 2025"
+
+
+def test_a_time_of_day_stays_on_one_line():
+    assert (
+        french.spaced("De 8 h 30 à 12 h et de 13 h 30.") == "De 8\u00a0h\u00a030 à 12\u00a0h et de 13\u00a0h\u00a030."
+    )
+    assert french.spaced("8 heures, 3 enfants") == "8 heures, 3 enfants"

@@ -92,7 +92,7 @@ class TestEveryMail:
             f"Une question{NBSP}? Contactez-nous{NBSP}: 01 41 14 11 23 ou 01 41 14 11 29.\n"
             "Service des Affaires Scolaires et de l’Animation Périscolaire\n"
             "54 Grande Rue, 92310 Sèvres\n"
-            "Du lundi au vendredi, de 8 h 30 à 12 h et de 13 h 30 à 17 h 30.\n\n"
+            "Du lundi au vendredi, de 8\u00a0h\u00a030 à 12\u00a0h et de 13\u00a0h\u00a030 à 17\u00a0h\u00a030.\n\n"
             "Espace familles de Sèvres\nhttp://localhost/\n"
         )
 
