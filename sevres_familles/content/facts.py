@@ -12,7 +12,7 @@ from typing import cast
 from pyramid.request import Request
 
 from sevres_familles.content import accessibility
-from sevres_familles.web.frame import tel
+from sevres_familles.web.frame import email_link, phone_link
 from sevres_familles.web.markup import Markup
 from sevres_familles.web.town import Contact
 
@@ -51,15 +51,11 @@ def filled(html: str, request: Request) -> Markup:
 
 def phones(contact: Contact) -> str:
     """Write the telephone numbers of a contact as links: « A ou B »."""
-    return " ou ".join(f'<a href="{tel(phone)}">{escape(phone)}</a>' for phone in contact.phones)
+    return " ou ".join(map(phone_link, contact.phones))
 
 
 def _address(contact: Contact) -> str:
     return ", ".join(map(escape, contact.address))
-
-
-def _email(contact: Contact) -> str:
-    return f'<a href="mailto:{escape(contact.email)}">{escape(contact.email)}</a>' if contact.email else ""
 
 
 def _whole(contact: Contact) -> str:
@@ -68,7 +64,7 @@ def _whole(contact: Contact) -> str:
         f"<strong>{escape(contact.service)}</strong>",
         *map(escape, contact.address),
         phones(contact),
-        _email(contact),
+        email_link(contact.email) if contact.email else "",
         escape(contact.hours),
     )
     return "<br>".join(filter(None, lines))

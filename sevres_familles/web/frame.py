@@ -20,9 +20,10 @@ from pyramid.renderers import get_renderer, render
 from pyramid.request import Request
 
 from sevres_familles.domain import french
-from sevres_familles.web.markup import ICONS, Markup, badge, stepper
+from sevres_familles.web.markup import ICONS, Markup, badge, escape, foldable, stepper, whole_words
 from sevres_familles.web.sessions import REISSUE_AFTER, has_session
 from sevres_familles.web.theme import COLOURS, faults_of
+from sevres_familles.web.town import Contact
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +213,22 @@ def tel(phone: str) -> str:
     return "tel:+33" + phone.replace(" ", "").removeprefix("0")
 
 
+def phone_link(phone: str) -> str:
+    """Write a telephone number as a link."""
+    return f'<a href="{tel(phone)}">{escape(phone)}</a>'
+
+
+def email_link(email: str) -> str:
+    """Write an e-mail address as a link."""
+    return f'<a href="mailto:{escape(email)}">{foldable(email)}</a>'
+
+
+def ways(contact: Contact) -> Markup:
+    """Write the telephones and the e-mail of a contact as links: « A ou B »; nothing when it has none."""
+    links = [*map(phone_link, contact.phones), *([email_link(contact.email)] if contact.email else ())]
+    return Markup(" ou ".join(links))
+
+
 def add_frame_links(config: Configurator, place: str, source: LinkSource) -> None:
     """Declare links of an area (a directive: ``config.add_frame_links``)."""
     config.registry.frame_links[place].append(source)
@@ -228,6 +245,9 @@ def _add_globals(event: BeforeRender) -> None:
     event["badge"] = badge
     event["stepper"] = stepper
     event["tel"] = tel
+    event["ways"] = ways
+    event["foldable"] = foldable
+    event["whole_words"] = whole_words
     event.rendering_val.setdefault("crumb", event.rendering_val.get("title"))
 
 

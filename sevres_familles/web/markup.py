@@ -73,10 +73,25 @@ def escape(text: str) -> str:
     return html.escape(text) if _UNSAFE(text) else text
 
 
+_EMAIL = re.compile(r"\S+@\S+")
+_BREAKS = re.compile(r"(?<=@)|(?=\.)")
+
+
+def foldable(text: str) -> Markup:
+    """Escape a text for HTML, whose e-mail addresses go on to the next line after « @ » or before a dot."""
+    return Markup(_EMAIL.sub(lambda email: _BREAKS.sub("<wbr>", email[0]), escape(text)))
+
+
+def whole_words(text: str) -> Markup:
+    """Escape a text for HTML, whose words never break at their hyphens: « halte-garderie »."""
+    words = map(escape, text.split(" "))
+    return Markup(" ".join(f'<span class="whole">{word}</span>' if "-" in word else word for word in words))
+
+
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Draw labels and values; an empty value is « Non renseigné ».  The labels are ours."""
     rows = []
     for label, value in pairs:
-        shown = escape(value) if value else '<span class="soft">Non renseigné</span>'
+        shown = foldable(value) if value else '<span class="soft">Non renseigné</span>'
         rows.append(f"<dt>{label}</dt><dd>{shown}</dd>")
     return Markup(f'<dl class="facts">{"".join(rows)}</dl>')

@@ -1,11 +1,15 @@
 """The frame: what stands around pages, for strangers and for families."""
 
+import dataclasses
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from sevres_familles.web.frame import Link, tel
+from sevres_familles.web.frame import Link, tel, ways
+from sevres_familles.web.markup import foldable, whole_words
+from sevres_familles.web.town import Contact
 from tests import factories
 from tests.identity import helpers
 
@@ -149,3 +153,47 @@ def test_pieces_that_do_not_change_are_written_once_and_never_pile_up(app, regis
         assert len(registry.frame_parts) <= 200
     finally:
         env["closer"]()
+
+
+def contact(**others: Any) -> Contact:
+    return Contact(**{"service": "Régie", "address": ("1 rue Haute",), "phones": (), **others})
+
+
+def test_the_ways_to_a_service_are_links_one_after_the_other():
+    both = ways(contact(phones=("01 99 00 00 01", "01 99 00 00 02"), email="regie@ville.example"))
+
+    html = BeautifulSoup(both, "html.parser")
+    assert html.text == "01 99 00 00 01 ou 01 99 00 00 02 ou regie@ville.example"
+    assert [link["href"] for link in html("a")] == [
+        "tel:+33199000001", "tel:+33199000002", "mailto:regie@ville.example"
+    ]  # fmt: skip
+    assert ways(contact()) == ""
+
+
+def test_an_email_address_breaks_after_its_sign_and_before_its_dots_alone():
+    assert foldable("jean.dupond@ville.example") == "jean<wbr>.dupond@<wbr>ville<wbr>.example"
+    assert foldable("Écrivez à a@b.fr <ici>. Merci.") == "Écrivez à a@<wbr>b<wbr>.fr &lt;ici&gt;. Merci."
+
+
+def test_a_word_with_a_hyphen_stays_whole():
+    assert whole_words("Régie halte-garderie <A>") == 'Régie <span class="whole">halte-garderie</span> &lt;A&gt;'
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/aide/contact", "/familles/26719/dossier", "/familles/26719/comptes/scolaire/2026-9161"]
+)
+def test_a_service_without_a_telephone_leaves_no_empty_line(family, registry, stored, path):
+    with stored() as portal:
+        factories.store_invoice(portal["familles"]["26719"])
+    town = registry.town
+    silent = dataclasses.replace(town.contact, phones=(), email="")
+    regies = tuple(
+        dataclasses.replace(each, contact=dataclasses.replace(each.contact, phones=(), email=""))
+        for each in town.regies
+    )
+    registry.town = dataclasses.replace(town, contact=silent, regies=regies)
+
+    page = family.get(path)
+
+    assert [each for each in page.html("p") if not each.text.strip() and not each.get("id")] == []
+    assert [each for each in page.html("br") if each.parent.contents[-1] is each] == []
