@@ -372,7 +372,8 @@ class TestThePaymentsOfAFamily:
         family.get("/familles/26719/paiements", {"page": page}, status=404)
 
     def test_the_home_shows_what_is_under_way_and_the_last_receipt(self, family, payment, stored, registry):
-        assert "Paiement en cours" in family.get("/familles/26719/")
+        page = family.get("/familles/26719/").text
+        assert page.count("Paiement en cours") == page.count("Ne payez pas une seconde fois") == 1
 
         tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
 

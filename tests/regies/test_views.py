@@ -169,12 +169,12 @@ class TestDue:
 
         assert "1 facture transmise au Trésor public" in words(self.plate(family))
 
-    def test_says_that_a_payment_is_under_way_instead_of_nothing_to_pay(self, family, store):
+    def test_leaves_a_payment_under_way_to_its_own_card(self, family, store):
         store(then=under_way)
 
         said = words(self.plate(family))
-        assert "Paiement en cours" in said
-        assert "Rien à payer" not in said
+        assert said.startswith("Rien d’autre à payer Vous n’avez aucune autre facture à payer en ligne.")
+        assert "Ne payez pas" not in said
 
     def test_says_what_of_a_balance_is_paid_to_the_treasury(self, family, store):
         store(state=BillingState.SENT_TO_TREASURY)
@@ -205,7 +205,7 @@ class TestAccounts:
         assert self.rows(page) == [
             "Choisir Régie scolaire et périscolaire Régie scolaire et périscolaire "
             "Cantines, Garderies, Centre de loisirs Calculé le 20/11/2026 1 à payer "
-            "60,00 € à payer calculé le 20/11/2026 : 60,00 € à payer"
+            "60,00 € à payer"
         ]
         assert "1/1 service" in said(page)
 

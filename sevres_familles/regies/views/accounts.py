@@ -26,6 +26,8 @@ PART = "sevres_familles:templates/regies/accounts_part.pt"
 class AccountRow(NamedTuple):
     """An account in the table.  ``computed_on`` and ``imported`` tell the last balance of billing, or are empty.
 
+    ``imported`` is empty too while the balance is still what billing said: it is told once.
+
     ``elsewhere`` is what of the balance the Treasury follows, which is not paid here, or empty.
     """
 
@@ -87,6 +89,7 @@ def _values(standings: tuple[AccountStanding, ...], paging: Paging, url: str) ->
 def _row(standing: AccountStanding, accounts_url: str) -> AccountRow:
     account = standing.account
     imported = account.imported_balance
+    balance = account.balance()
     elsewhere = total(
         each.status.due for each in standing.invoices if each.status.state is InvoiceState.SENT_TO_TREASURY
     )
@@ -97,9 +100,9 @@ def _row(standing: AccountStanding, accounts_url: str) -> AccountRow:
         activities=", ".join(account.regie.description.activities),
         computed_on=french.short_date(imported[1]) if imported else "",
         state=_state(standing),
-        balance=balance_words(account.balance()),
+        balance=balance_words(balance),
         elsewhere=str(elsewhere) if elsewhere else "",
-        imported=str(balance_words(imported[0])) if imported else "",
+        imported=str(balance_words(imported[0])) if imported and imported[0] != balance else "",
     )
 
 
