@@ -217,14 +217,24 @@ class TestTown:
         try:
             read_settings(settings_of(filled), {})
         except WrongSettings as error:
-            return set(re.findall(r"sevres.town_file: ([\w.]+) is still to be filled in", str(error))) or {str(error)}
+            return set(re.findall(r"sevres.town_file: ([\w.\[\]]+) is still to be filled in", str(error))) or {
+                str(error)
+            }
         return set()
 
     def test_is_told_all_that_is_left_in_capitals(self, filled):
         refused = self.refused(filled, (ROOT / "deploy" / "ville.toml").read_text(encoding="utf-8"))
 
         assert {"town.name", "town.site", "town.contact.phones", "town.host.service", "invoices.appeal"} < refused
-        assert {"regie.name", "regie.contact.address", "regie.invoices.send_to"} < refused
+
+    def test_names_each_regie_by_its_place(self, filled):
+        text = (ROOT / "deploy" / "ville.toml").read_text(encoding="utf-8")
+        first = text[text.index("[[regie]]") :]
+
+        refused = self.refused(filled, f"{text}\n{first.replace('A_REMPLIR', 'rempli')}")
+
+        assert {"regie[1].name", "regie[1].contact.address", "regie[1].invoices.send_to"} < refused
+        assert not [key for key in refused if key.startswith("regie[2].name")]
 
     def test_has_every_key_that_the_demonstration_has(self):
         assert keys_of(ROOT / "deploy" / "ville.toml") == keys_of(DEMO / "ville.toml")
@@ -243,11 +253,11 @@ class TestTown:
             ("town.contact.address", 'address = ["54 Grande Rue", "92310 Sèvres"]'),
             ("town.contact.phones", 'phones = ["09 99 99 99 10", "01 41 14 11 29"]'),
             ("town.host.service", 'service = "Site de démonstration, sans hébergeur"'),
-            ("regie.invoices.send_to", 'send_to = ["Mairie de Sèvres"]'),
+            ("regie[1].invoices.send_to", 'send_to = ["Mairie de Sèvres"]'),
         ],
     )
     def test_with_one_line_of_the_demonstration_left_is_refused(self, filled, key, line):
-        table, name = key.rpartition(".")[::2]
+        table, name = key.replace("[1]", "").rpartition(".")[::2]
         table, name = f"[{table}]", f"{name} = "
         before, opening, after = filled_in("deploy/ville.toml").partition(table)
         lines = after.split("\n")
@@ -272,7 +282,7 @@ class TestTown:
     def test_that_is_not_there_is_told_too(self, filled):
         (filled.parent / "ville.toml").unlink()
 
-        with pytest.raises(WrongSettings, match="town_file"):
+        with pytest.raises(WrongSettings, match=r"town_file: .*ville\.toml is not there"):
             read_settings(settings_of(filled), {})
 
 

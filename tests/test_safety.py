@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sevres_familles import main
 from sevres_familles.web import safety
 from sevres_familles.web.scripts import opened
 from sevres_familles.web.settings import WrongSettings, make_secrets, read_settings
@@ -233,6 +234,16 @@ class TestUnpickling:
 
         serializer = CookieSerializer(registry.settings_of_portal)
         assert all(isinstance(each.serializer, JSONSerializer) for each in serializer._all())
+
+
+def test_the_server_names_what_is_refused_one_a_line_and_ends_without_a_trace():
+    with pytest.raises(SystemExit) as end:
+        main({}, **settings_of(ROOT / "production.ini"))
+
+    first, *faults = str(end.value).splitlines()
+    assert first == "Réglages refusés :"
+    assert len(faults) > 1
+    assert all(fault.startswith("- ") for fault in faults)
 
 
 def test_a_command_names_what_is_refused_without_a_trace(production, filled):  # noqa: F811

@@ -152,6 +152,9 @@ def _town_dangers(settings: "Settings") -> Iterator[str]:
     path = settings.town_file
     try:
         read_town(path)
+    except FileNotFoundError:
+        yield f"sevres.town_file: {path} is not there"
+        return
     except (WrongTownFile, OSError, UnicodeDecodeError) as error:
         yield f"sevres.town_file: {error}"
         return
@@ -183,7 +186,8 @@ def _values_in(path: Path) -> Iterator[tuple[str, str]]:
                 for name, each in value.items():
                     yield from walk(f"{key}.{name}" if key else name, each)
             case list():
-                for each in value:
-                    yield from walk(key, each)
+                # Several tables under one name, as the régies are, are told apart by their place.
+                for place, each in enumerate(value, start=1):
+                    yield from walk(f"{key}[{place}]" if isinstance(each, dict) else key, each)
 
     return walk("", tomllib.loads(path.read_text(encoding="utf-8")))

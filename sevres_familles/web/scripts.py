@@ -78,7 +78,7 @@ def settings_in(ini: str) -> Settings:
     except FileNotFoundError:
         sys.exit(f"{ini} n’existe pas : donnez le chemin du fichier de configuration.")
     except WrongSettings as error:
-        sys.exit(f"Réglages refusés, dans {ini} :\n- " + str(error).replace("; ", "\n- "))
+        sys.exit(f"Réglages refusés, dans {ini} :\n{error}")
 
 
 @contextmanager

@@ -29,7 +29,10 @@ SMTP_SECURITIES = ("none", "starttls", "smtps")
 
 
 class WrongSettings(Exception):
-    """The ini misses settings, has unknown ones or wrong values: all of them are named."""
+    """The ini misses settings, has unknown ones or wrong values: all of them are named, one a line."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(f"- {fault}" for fault in faults))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -279,9 +282,9 @@ def read_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.enviro
             faults.append(f"{PREFIX}{each.name} is missing")
     faults += [f"{PREFIX}{name} is unknown" for name in given]
     if faults:
-        raise WrongSettings("; ".join(sorted(faults)))
+        raise WrongSettings(*sorted(faults))
     settings = Settings(**values)
     dangers = dangers_of(settings, raw, environ)
     if dangers:
-        raise WrongSettings("; ".join(dangers))
+        raise WrongSettings(*dangers)
     return settings
