@@ -386,7 +386,7 @@ class TestConfirmEmail:
 
         page = browser.get(asked).follow()
 
-        assert "pierre@ailleurs.example" in page.text
+        assert "pierre@ailleurs.example" in page.html.text
         assert page.forms["confirmation"].submit().location == "http://localhost/connexion"
 
     def test_serves_once_and_for_three_days(self, browser, asked, clock):

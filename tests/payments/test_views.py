@@ -71,7 +71,7 @@ class TestReview:
         assert "FACTURATION CANTINES OCTO" in page
         assert "102,80\xa0€" in page
         assert "Ville de Sèvres, régie scolaire et périscolaire" in page
-        assert "dupond@free.fr" in page
+        assert "dupond@free.fr" in page.html.text
 
     def test_reading_it_opens_nothing(self, family, stored):
         review(family)

@@ -38,7 +38,11 @@ def electronic(stored, registry):
 
 
 def words(answer):
-    return " ".join(answer.html.main.get_text(" ").split())
+    main = answer.html.main
+    for fold in main("wbr"):
+        fold.extract()
+    main.smooth()
+    return " ".join(main.get_text(" ").split())
 
 
 def choices(stored):
