@@ -47,6 +47,14 @@ def start(request: Request, credentials: Credentials, scope: Scope) -> None:
     request.session.new_csrf_token()
 
 
+def drop_ended(request: Request) -> bool:
+    """Take a ticket that opens nothing any more off the browser, and tell whether it held one."""
+    had_one = request.identity is None and ticket_of(request).code != ""
+    if had_one:
+        del request.session[_TICKET]
+    return had_one
+
+
 def end(request: Request) -> None:
     """End the session of the browser, and empty its cookie."""
     ticket = ticket_of(request)

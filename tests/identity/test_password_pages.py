@@ -36,6 +36,11 @@ class TestFirstChoice:
         assert [each.get_text() for each in page.html.select(".stepper li span:last-child")][-1] == "Votre e-mail"
         assert page.html.select(".stepper [aria-current=step]")[0].get_text().endswith("Votre mot de passe")
 
+    def test_the_breadcrumbs_call_the_page_by_its_title(self, browser, printed):
+        page = sign_in(browser, password=printed).follow().html
+
+        assert page.find("nav", class_="crumb").find_all("li")[-1].get_text() == page.h1.get_text()
+
     def test_asks_for_no_current_password(self, browser, printed):
         page = sign_in(browser, password=printed).follow()
 

@@ -70,6 +70,30 @@ def test_ends_one_session_which_is_out_at_its_next_request(desk, phone):
     assert is_in(desk)
 
 
+def test_a_device_that_was_signed_out_is_told_so_once(desk, phone):
+    end(desk, "Déconnecter")
+
+    first = phone.get(PAGE).follow()
+
+    assert "Vous avez été déconnecté. Reconnectez-vous." in first.html.find(class_="messages").get_text()
+    assert phone.get(PAGE).follow().html.find(class_="messages") is None
+
+
+def test_a_form_that_was_sent_after_the_session_ended_is_told_one_thing(desk, phone):
+    form = phone.get("/mot-de-passe").forms["mot-de-passe"]
+    end(desk, "Déconnecter")
+
+    (said,) = form.submit().follow().html.find(class_="messages").find_all("p")
+
+    assert "rien n’a été enregistré" in said.get_text()
+
+
+def test_a_visitor_that_never_signed_in_is_told_nothing(browser, with_password):
+    browser.get("/connexion")
+
+    assert browser.get(PAGE).follow().html.find(class_="messages") is None
+
+
 def test_ends_all_others_and_stays(app, desk, phone):
     third = device(app, FIREFOX)
 

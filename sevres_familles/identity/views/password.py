@@ -100,7 +100,6 @@ class ChangePassword(NewPasswordView):
         """Greet the family, show the steps of the first time and the rules."""
         return {
             "title": "Choisissez votre mot de passe" if self.is_first else "Changer de mot de passe",
-            "crumb": "Changer de mot de passe",
             "steps": STEPS if self.is_first else None,
             "addressee": self.request.registry.directory.addressee(self.request.portal, self.code),
             "rules": self.rules(),
@@ -159,7 +158,6 @@ class ChooseNewPassword(NewPasswordView):
         """Remind of the code d’accès, show the rules."""
         return {
             "title": "Choisissez votre mot de passe",
-            "crumb": "Nouveau mot de passe",
             "steps": None,
             "learns": True,
             "addressee": "",

@@ -48,6 +48,9 @@ class SignIn(ThrottledView):
         identity = self.request.identity
         if identity is not None:
             return _lead_on(self.request, identity.code, identity.scope, self.request.GET.get("retour", ""))
+        # Ended from another device, or too old.  A form that was sent meanwhile has had its own word.
+        if sessions.drop_ended(self.request) and not self.request.session.peek_flash("warn"):
+            self.request.session.flash("Vous avez été déconnecté. Reconnectez-vous.", "warn")
         return super().show()
 
     def initial(self) -> dict[str, Any]:
