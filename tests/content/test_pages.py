@@ -44,6 +44,21 @@ def test_the_home_says_the_words_of_2009_and_tells_the_time(browser):
     ]
 
 
+def test_the_personal_data_page_says_what_is_forgotten_and_which_pages_set_a_cookie(browser):
+    said = browser.get("/donnees-personnelles").html.main.get_text()
+
+    assert "archive" not in said
+    assert "au moins 2 ans après le dernier mouvement. Ensuite, ils sont effacés" in said
+    assert "sauf la connexion et les identifiants oubliés" in said
+    assert "pour annoncer vos factures" in said
+
+
+def test_the_accessibility_page_names_no_exemption_where_there_is_none(browser):
+    said = browser.get("/accessibilite").html.main.get_text()
+
+    assert "des dérogations énumérées" not in said
+
+
 def test_the_clock_of_the_home_goes_on(browser, clock):
     browser.get("/")
     clock.advance(minutes=1)
