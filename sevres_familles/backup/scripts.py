@@ -169,7 +169,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     :raises BackupRefused: when the folder is not there, or another backup takes too long.
     """
     if not folder.is_dir():
-        raise BackupRefused(f"le dossier {folder} n’est pas là")
+        raise BackupRefused(f"le dossier {folder} n’existe pas : créez-le d’abord (mkdir -m 700 {folder})")
     try:
         with alone_in(folder, PATIENCE):
             yield

@@ -297,7 +297,7 @@ class TestCommand:
 
     def test_a_folder_that_is_not_there_is_refused(self, place, capsys):
         assert place.run(scripts.backup, place.backups / "absent") == 1
-        assert "n’est pas là" in capsys.readouterr().out
+        assert f"créez-le d’abord (mkdir -m 700 {place.backups / 'absent'})" in capsys.readouterr().out
 
     def test_a_quick_one_leaves_the_heads_out(self, place, capsys):
         archive = place.backup("--quick")

@@ -201,7 +201,7 @@ class TestCommand:
 
         assert status == 0
         assert "Journal des transactions du 23/11/2026, fichier JT.csv" in said
-        assert "1 ligne : sans mouvement d’argent" in said
+        assert "sans mouvement d’argent : 1 ligne" in said
         assert said.rstrip().endswith("JT.csv : 1 ligne, rien à regarder.")
 
     def test_something_to_look_at_is_status_1_and_named_with_its_line(self, run, tmp_path):
@@ -228,7 +228,7 @@ class TestCommand:
 
         assert status == 1
         assert "ligne 3 : P-7KQ4M2XDN, AMOUNT : une somme en centimes est attendue, mise de côté" in said
-        assert "1 ligne : sans mouvement d’argent" in said
+        assert "sans mouvement d’argent : 1 ligne" in said
 
     def test_a_day_that_lacks_is_status_1_once_and_named_again(self, run, tmp_path):
         said = [

@@ -80,6 +80,7 @@ class TestActs:
 
         assert "dépasse" in refused(bank, uuid, "rembourser", montant="20,01")
         assert "Saisissez une somme" in refused(bank, uuid, "rembourser", montant="beaucoup")
+        assert "plus grande que zéro" in refused(bank, uuid, "rembourser", montant="0")
         bank.act(uuid, "rembourser", montant="20")
         assert "impayé" in refused(bank, uuid, "impaye")
 

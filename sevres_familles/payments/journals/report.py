@@ -13,7 +13,7 @@ def report_lines(report: Report) -> list[str]:
     """Write what came of a journal; the last line sums it up."""
     lines = [f"{_TITLES[report.kind]} du {french.short_date(report.day)}, fichier {report.name}"]
     lines += [f"  empreinte SHA-256 {report.sha256}, repris le {french.moment_text(report.at)}"]
-    lines += [f"  {french.plural(count, 'ligne')} : {verdict}" for verdict, count in report.counts]
+    lines += [f"  {verdict} : {french.plural(count, 'ligne')}" for verdict, count in report.counts]
     lines += [f"  ligne {each.line} : {_row(each)}" for each in report.told]
     lines += [
         f"  {each.reference} : accepté chez nous le {french.moment_text(each.at)}, absent de la banque{_again(each)}"

@@ -58,10 +58,12 @@ class BackOffice:
 
         :param amount: in cents.
         :returns: the operation that gives it back.
-        :raises ActRefused: when the payment is not CAPTURED, or the sum is more than what is left of it.
+        :raises ActRefused: when the payment is not CAPTURED, or the sum is zero, or more than what is left of it.
         """
         if payment.operation is not Operation.DEBIT or payment.status is not Status.CAPTURED:
             raise ActRefused("Seul un paiement remis en banque se rembourse. Avant la remise, annulez-le.")
+        if amount <= 0:
+            raise ActRefused("Saisissez une somme plus grande que zéro.")
         now = self.clock()
         credit = replace(
             payment,
@@ -77,7 +79,7 @@ class BackOffice:
             receipt=Receipt.NOT_ASKED,
         )
         notices = self._notices(credit, Source.MERCH_BO)
-        if amount <= 0 or not self.counter.store.give_back(credit, payment.amount, notices):
+        if not self.counter.store.give_back(credit, payment.amount, notices):
             raise ActRefused("La somme dépasse ce qui reste de ce paiement.")
         self.counter.courier.wake()
         return credit
