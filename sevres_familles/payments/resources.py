@@ -102,6 +102,16 @@ class Payment(Node):
         return sum((share.amount for share in self.shares), ZERO)
 
     @property
+    def received(self) -> Money:
+        """What the bank took, whatever went back since."""
+        return sum((receipt.amount for receipt in self.receipts), ZERO)
+
+    @property
+    def given_back(self) -> Money:
+        """What went back of it."""
+        return sum((fact.amount for fact in self.posted if not fact.takes), ZERO)
+
+    @property
     def is_open(self) -> bool:
         """Whether the bank may still be about to take the money."""
         return self.state in OPEN_STATES

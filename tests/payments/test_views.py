@@ -143,6 +143,11 @@ class TestReview:
 
         assert str(state) in review(family, status=409)
 
+    def test_what_is_paid_says_that_it_is(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        assert review(family, status=409).html.h1.get_text() == "Cette facture est déjà payée"
+
     def test_nothing_chosen_says_what_to_do(self, family):
         page = family.get(ACCOUNT + "payer", status=303).follow()
 
@@ -221,6 +226,73 @@ class TestThePayment:
 
         assert part.html.find(attrs={"data-state": True}).get_text() in whole.html.get_text()
         assert "<html" not in part
+
+    def test_is_told_as_kept_by_the_regie_when_no_invoice_took_any_of_it(self, family, payment, stored, registry):
+        with stored() as portal:
+            invoice = portal["familles"]["26719"]["comptes"]["scolaire"]["2026-9161"]
+            invoice.stage(portal.stores["lots"].published, BillingFigures(Money(0), BillingState.PAID_AT_COUNTER))
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED))
+
+        page = family.get(payment).html
+
+        assert page.h1.get_text() == "Votre paiement est accepté, la régie le garde"
+        assert page.main.find(class_="badge").get_text() == "gardé par la régie"
+        assert "La régie garde votre paiement" in page.main.get_text()
+        assert "une partie" not in page.main.get_text()
+        assert "gardé par la régie" in family.get("/familles/26719/paiements")
+        assert "Somme gardée par la régie" in family.get("/familles/26719/")
+
+    def test_says_which_part_the_regie_keeps(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.AUTHORISED, 6788))
+
+        page = family.get(payment).html
+
+        assert "La régie garde une partie de votre paiement" in page.main.get_text()
+        assert (
+            "La facture de ce paiement n’a pas pu recevoir 7,88\xa0€\xa0: elle était déjà payée" in page.main.get_text()
+        )
+        for address in ("/familles/26719/paiements", "/familles/26719/"):
+            assert "7,88\xa0€ gardés par la régie" in family.get(address)
+
+    def test_blames_no_bank_that_did_not_speak(self, family, payment, stored, registry):
+        tell(stored, registry, payment, evidence(EvidenceKind.REFUSED))
+
+        text = family.get(payment).html.main.get_text()
+
+        assert "Votre banque ou la banque de la ville n’a pas accepté ce paiement de 60,00\xa0€" in text
+        assert "Cette facture reste à payer." in text
+        assert "pourquoi" not in text
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (("2026-9161",), "votre facture se libère au bout"),
+            (("2026-9161", "2026-9174"), "vos factures se libèrent au bout"),
+        ],
+    )
+    def test_counts_the_invoices_that_it_speaks_of(self, family, stored, registry, names, words):
+        with stored() as portal:
+            address = f"/paiements/{opened(portal, registry, *names).reference}/"
+
+        assert words in family.get(address)
+        assert words.split(" au ")[0].capitalize() + " aussitôt" in family.get(address + "continuer")
+
+    @pytest.mark.parametrize("name", ["reduced", "refunded", "charged back"])
+    def test_of_which_money_went_back_says_whom_to_call_before_paying_again(
+        self, family, payment, stored, registry, name
+    ):
+        tell(stored, registry, payment, *STATES[name][0])
+
+        text = re.sub(r"\s+", " ", family.get(payment).html.main.get_text())
+
+        assert "Appelez le 01 41 14 11 23 ou 01 41 14 11 29 avant de payer de nouveau." in text
+
+    def test_that_was_voided_is_told_alike_on_the_invoice_and_in_the_list(self, family, payment, stored, registry):
+        tell(stored, registry, payment, *STATES["voided"][0])
+
+        assert "annulé avant d’être débité" in family.get("/familles/26719/paiements")
+        assert "Paiement annulé avant d’être débité" in family.get(ACCOUNT + "2026-9161/")
+        assert family.get(payment).html.main.find(class_="badge").get_text() == "annulé avant d’être débité"
 
     def test_says_who_cancelled_it(self, family, payment, stored, registry):
         """The family left the bank, or somebody else did it: neither is told for the other."""
@@ -380,6 +452,19 @@ class TestThePaymentsOfAFamily:
         page = family.get("/familles/26719/")
         assert "Dernier paiement" in page
         assert "Paiement en cours" not in page
+
+    def test_the_home_names_what_took_money_and_says_what_went_back(self, family, stored, registry):
+        with stored() as portal:
+            address = f"/paiements/{opened(portal, registry, '2026-9161', '2026-9174').reference}/"
+        messages = evidence(EvidenceKind.AUTHORISED, 6000), evidence(EvidenceKind.CREDIT, 2000, transaction="u2")
+        tell(stored, registry, address, *messages)
+
+        said = family.get("/familles/26719/").html.find(attrs={"aria-labelledby": "h-dernier"}).get_text()
+
+        assert "FACTURATION CANTINES OCTO" in said
+        assert "GARDERIES" not in said
+        assert "60,00\xa0€" in said
+        assert "Dont 20,00\xa0€ rendus." in said
 
 
 class TestAnotherFamily:

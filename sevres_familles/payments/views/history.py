@@ -8,25 +8,11 @@ from pyramid.view import view_config
 
 from sevres_familles.families.resources import Family
 from sevres_familles.payments.views.home import labels_of
-from sevres_familles.payments.views.payment import kind_of
+from sevres_familles.payments.views.payment import BADGES, kind_of
 from sevres_familles.web.paging import page_of
 from sevres_familles.web.security import Permission
 
 PAGE_SIZE = 24
-BADGES = {
-    "waiting": ("wait", "réponse attendue"),
-    "checking": ("wait", "vérification en cours"),
-    "paid": ("paid", "accepté"),
-    "short": ("part", "accepté en partie"),
-    "reduced": ("part", "rendu en partie"),
-    "returned": ("void", "remboursé"),
-    "voided": ("void", "annulé par la régie"),
-    "unpaid": ("late", "repris par votre banque"),
-    "refused": ("late", "refusé"),
-    "cancelled": ("void", "annulé"),
-    "called off": ("void", "annulé par la régie ou la banque"),
-    "expired": ("void", "non abouti"),
-}
 
 
 @view_config(

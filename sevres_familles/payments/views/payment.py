@@ -27,6 +27,7 @@ _TITLES = {
     "checking": "La banque vérifie votre paiement",
     "paid": "Merci, votre paiement est accepté",
     "short": "Votre paiement est accepté en partie",
+    "kept": "Votre paiement est accepté, la régie le garde",
     "reduced": "Une partie de ce paiement vous a été rendue",
     "returned": "Ce paiement vous a été remboursé",
     "voided": "Ce paiement a été annulé",
@@ -44,24 +45,35 @@ _KINDS = {
 }
 #: The pages of a payment whose money is all gone again.
 _GONE = ("returned", "voided", "unpaid")
-#: The pages of a payment that has receipts, and the badge of its receipts there.
-_MARKS = {
-    "paid": ("paid", "payée"),
-    "short": ("part", "payée en partie"),
-    "reduced": ("part", "rendue en partie"),
-    "returned": ("void", "remboursée"),
-    "voided": ("void", "annulée"),
-    "unpaid": ("late", "à payer de nouveau"),
+#: How a payment stands, in a word beside it: on its page and in the list.
+BADGES = {
+    "waiting": ("wait", "réponse attendue"),
+    "checking": ("wait", "vérification en cours"),
+    "paid": ("paid", "accepté"),
+    "short": ("part", "accepté en partie"),
+    "kept": ("part", "gardé par la régie"),
+    "reduced": ("part", "rendu en partie"),
+    "returned": ("void", "remboursé"),
+    "voided": ("void", "annulé avant d’être débité"),
+    "unpaid": ("late", "repris par votre banque"),
+    "refused": ("late", "refusé"),
+    "cancelled": ("void", "annulé"),
+    "called off": ("void", "annulé par la régie ou la banque"),
+    "expired": ("void", "non abouti"),
 }
 
 
 def kind_of(payment: Payment) -> str:
     """Tell which of the pages shows a payment."""
-    if not payment.is_paid:
-        is_called_off = any(each.kind is EvidenceKind.VOIDED for each in payment.evidence)
-        if payment.state is PaymentState.CANCELLED and is_called_off:
-            return "called off"
-        return _KINDS.get(payment.state, "waiting")
+    if payment.is_paid:
+        return _kind_of_paid(payment)
+    is_called_off = any(each.kind is EvidenceKind.VOIDED for each in payment.evidence)
+    if payment.state is PaymentState.CANCELLED and is_called_off:
+        return "called off"
+    return _KINDS.get(payment.state, "waiting")
+
+
+def _kind_of_paid(payment: Payment) -> str:
     given_back = {fact.kind for fact in payment.posted if not fact.takes}
     if sum(payment.held.values(), payment.unclassified) <= ZERO:
         if EntryKind.CHARGEBACK in given_back:
@@ -69,7 +81,9 @@ def kind_of(payment: Payment) -> str:
         return "voided" if given_back == {EntryKind.VOID} else "returned"
     if given_back:
         return "reduced"
-    return "paid" if sum((receipt.amount for receipt in payment.receipts), ZERO) >= payment.amount else "short"
+    if not any(payment.held.values()):
+        return "kept"
+    return "paid" if payment.received >= payment.amount else "short"
 
 
 #: What the family reads of money that went back: how much, and when we knew.
@@ -110,7 +124,12 @@ class ShowPayment:
         young = self.request.now < self.payment.opened_at + gateway.page_life
         if self.payment.state is not PaymentState.REDIRECTED or not young:
             return HTTPSeeOther(self.request.resource_url(self.payment))
-        return {"title": "Continuer vers la banque", "payment": self.payment, "steps": STEPS}
+        return {
+            "title": "Continuer vers la banque",
+            "payment": self.payment,
+            "steps": STEPS,
+            "is_single": len(self.payment.shares) == 1,
+        }
 
     @view_config(name="retour")
     def come_back(self) -> Response:
@@ -148,13 +167,13 @@ class ShowPayment:
             "payment": payment,
             "account": payment.account,
             "steps": STEPS,
-            "step": 5 if kind in _MARKS else 3,
-            "has_receipts": kind in _MARKS,
-            "mark": _MARKS.get(kind),
-            "received": sum((receipt.amount for receipt in payment.receipts), ZERO),
+            "step": 5 if payment.is_paid else 3,
+            "mark": BADGES[kind],
+            "received": payment.received,
             "went_back": went_back(payment),
             "is_gone": kind in _GONE,
             "missing": self._missing(),
+            "is_single": len(payment.shares) == 1,
             "meant": [(payment.account.invoices[share.invoice], share.amount) for share in payment.shares],
             "receipts": [
                 (receipt, [(payment.account.invoices[share.invoice], share.amount) for share in receipt.shares])

@@ -9,6 +9,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config, view_defaults
 
+from sevres_familles.domain.invoice import InvoiceState
 from sevres_familles.domain.money import ZERO
 from sevres_familles.domain.payment import Share
 from sevres_familles.identity.services import mail_address
@@ -105,7 +106,9 @@ class ReviewPayment:
             raise HTTPNotFound from None
         except NotPayable as refusal:
             self.request.response.status = 409
-            return {**common, "title": "Cette facture ne peut pas être payée maintenant", "blocked": self._why(refusal)}
+            is_paid = refusal.status.state is InvoiceState.PAID
+            title = f"Cette facture {'est déjà payée' if is_paid else 'ne peut pas être payée maintenant'}"
+            return {**common, "title": title, "blocked": self._why(refusal)}
         email = mail_address(self.request.portal, self.request.registry, self.account.family.code)
         return {
             **common,

@@ -22,7 +22,7 @@ from sevres_familles.web.security import Permission
 _MOVED = {
     EntryKind.PAYMENT: "Payée par carte bancaire",
     EntryKind.REFUND: "Remboursée",
-    EntryKind.VOID: "Paiement annulé par la banque",
+    EntryKind.VOID: "Paiement annulé avant d’être débité",
     EntryKind.CHARGEBACK: "Paiement repris par la banque",
 }
 #: What stands in no file name: numbers are the billing software's.
