@@ -46,6 +46,8 @@ def _letter(request: Request, mail: Mail, now: datetime) -> Letter:
     values = {"contact": request.town.contact} | values
     values["reach"] = _reach(values["contact"])
     subject, _, body = _render(request, mail.kind, values).partition("\n")
+    # Whom to call is said once.
+    values["is_reach_told"] = values["reach"] in body
     return Letter(
         subject=f"[Recette] {subject}" if request.portal_settings.is_rehearsal else subject,
         sender=request.portal_settings.mail_sender,

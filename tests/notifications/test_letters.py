@@ -4,10 +4,12 @@ import io
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pypdf
 import pytest
 
+import sevres_familles
 from sevres_familles.domain.invoice import BillingFigures, BillingState
 from sevres_familles.domain.money import ZERO, Money
 from sevres_familles.domain.payment import EvidenceKind
@@ -30,6 +32,7 @@ from tests import factories
 from tests.conftest import NOW
 from tests.payments.making import AT, evidence, opened
 
+MAILS = Path(sevres_familles.__file__).parent / "templates" / "mail"
 NBSP = "\N{NO-BREAK SPACE}"
 NONCES = ("0123456789abcdef" * 2, "fedcba9876543210" * 2)
 
@@ -87,14 +90,27 @@ class TestEveryMail:
             "http://localhost/",
         ]
 
-    def test_ends_with_whom_to_call(self, message):
-        assert text_of(message).endswith(
+    def test_ends_with_whom_to_call(self, announce, delivered):
+        announce(ResetAsked, email="dupond@free.fr", links=(ResetLink("26719", NONCES[0]),))
+
+        assert text_of(delivered()[0]).endswith(
             f"Une question{NBSP}? Contactez-nous{NBSP}: 01 41 14 11 23 ou 01 41 14 11 29.\n"
             "Service des Affaires Scolaires et de l’Animation Périscolaire\n"
             "54 Grande Rue, 92310 Sèvres\n"
             "Du lundi au vendredi, de 8\u00a0h\u00a030 à 12\u00a0h et de 13\u00a0h\u00a030 à 17\u00a0h\u00a030.\n\n"
             "Espace familles de Sèvres\nhttp://localhost/\n"
         )
+
+    def test_that_says_whom_to_call_for_a_reason_says_it_once(self, message):
+        text = text_of(message)
+
+        assert text.count("01 41 14 11 23 ou 01 41 14 11 29") == 1
+        assert "Une question" not in text
+        assert "11 29.\n\nService des Affaires Scolaires" in text
+
+    @pytest.mark.parametrize("path", sorted(MAILS.glob("*.txt")), ids=lambda path: path.stem)
+    def test_has_no_break_spaces_before_the_signs_of_french(self, path):
+        assert re.findall(r"\w [:;?!](?=\s)", path.read_text(encoding="utf-8")) == []
 
     @pytest.mark.parametrize(
         ("email", "said"),
@@ -109,7 +125,6 @@ class TestEveryMail:
         text = text_of(delivered()[0])
 
         assert f"2. Puis prévenez-nous{NBSP}: {said}" in text
-        assert f"Une question{NBSP}? Contactez-nous{NBSP}: {said}" in text
 
     def test_has_no_reply_address_when_the_town_gives_none(self, message):
         assert message["Reply-To"] is None
@@ -500,6 +515,6 @@ class TestMoneyReturned:
         assert str(message["Subject"]).startswith(subject)
         assert str(message["To"]) == "dupond@free.fr"
         assert words in text
-        assert f"Reste à payer : {Money(amount)}" in text
+        assert f"Reste à payer{NBSP}: {Money(amount)}" in text
         assert f"http://localhost/paiements/{reference}/" in text
-        assert "Référence : CANTINES-9161-26719" in text
+        assert f"Référence{NBSP}: CANTINES-9161-26719" in text
