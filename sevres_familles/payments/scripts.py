@@ -25,7 +25,7 @@ def ask() -> None:
     """Ask the bank about payments that have no end yet, round after round (``sevres-ask INI``)."""
     options = parser(ask.__doc__)
     options.add_argument("--once", action="store_true", help="une seule tournée, puis fin")
-    options.add_argument("--list", action="store_true", help="n’interroge rien : liste les paiements sans réponse")
+    options.add_argument("--list", action="store_true", help="n’interroge rien : liste les paiements à suivre")
     arguments = options.parse_args()
     if arguments.list:
         print("\n".join(_waiting_lines(arguments.ini)))
@@ -48,17 +48,20 @@ def ask() -> None:
 
 
 def _waiting_lines(ini: str) -> list[str]:
-    """Write which payments wait for the bank's answer."""
+    """Write which payments are followed at the bank: those that have no end, and those that may still have another."""
     with opened(ini) as request:
         manager = transaction.TransactionManager(explicit=True)
         connection = request.registry._zodb_databases[""].open(transaction_manager=manager)
         try:
             with manager:
                 payments = portal_in(connection.root(), request.registry)["paiements"]
-                known = [_waiting_line(each) for each in waiting(payments)]
+                known = waiting(payments)
+                lines = [_waiting_line(each) for each in known]
+                unanswered = sum(each.payment.is_open for each in known)
         finally:
             connection.close()
-    return [*known, f"{french.plural(len(known), 'paiement')} sans réponse définitive de la banque."]
+    what = "paiement à suivre auprès de la banque", "paiements à suivre auprès de la banque"
+    return [*lines, f"{french.plural(len(known), *what)}, dont {unanswered} sans réponse définitive."]
 
 
 def _waiting_line(each: Waiting) -> str:

@@ -367,7 +367,7 @@ def test_the_command_lists_what_is_left_to_staff(command, left, capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{left} : 60,00\u00a0€, parti à la banque, commencé le lundi 23 novembre 2026 à 15:40, "
         "à vérifier auprès de la banque, qui n’est plus interrogée depuis le lundi 30 novembre 2026 à 15:40",
-        "1 paiement sans réponse définitive de la banque.",
+        "1 paiement à suivre auprès de la banque, dont 1 sans réponse définitive.",
     ]
 
 
@@ -377,6 +377,17 @@ def test_the_command_lists_what_waits_and_asks_nothing(command, bank, reference,
     assert capsys.readouterr().out.splitlines() == [
         f"{reference} : 60,00\u00a0€, parti à la banque, commencé le lundi 23 novembre 2026 à 15:40, "
         "prochaine question le lundi 23 novembre 2026 à 15:40",
-        "1 paiement sans réponse définitive de la banque.",
+        "1 paiement à suivre auprès de la banque, dont 1 sans réponse définitive.",
     ]
     assert bank.asked == []
+
+
+def test_the_command_counts_an_accepted_payment_as_followed_but_answered(command, reference, stored, registry, capsys):
+    with stored() as portal:
+        apply(portal, registry, portal["paiements"][reference], evidence(K.AUTHORISED))
+
+    command()
+
+    listed, count = capsys.readouterr().out.splitlines()
+    assert "accepté, commencé le" in listed
+    assert count == "1 paiement à suivre auprès de la banque, dont 0 sans réponse définitive."

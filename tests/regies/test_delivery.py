@@ -156,6 +156,7 @@ def test_the_newest_invoice_shows_what_it_looks_like(family, stored):
         factories.store_invoice(account, factories.facts("77", issued_on=date(2026, 11, 20)), regie="beauregard")
 
     link = family.get(PAGE).html.find(id="h-apercu").parent.find("a")
+    assert "la même que sur papier, avec vos paiements à ce jour" in words(family.get(PAGE))
     assert link["href"].startswith(HOME + "comptes/beauregard/2026-77")
     assert family.get(link["href"]).status_int == 200
 
