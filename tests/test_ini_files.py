@@ -138,7 +138,7 @@ class TestWrongSettings:
         with pytest.raises(WrongSettings) as error:
             read_settings({**ini, "sevres.colour": "blue", "sevres.smtp_port": "many"}, {})
 
-        for name in ("storage is missing", "town_file is missing", "colour is unknown", "smtp_port"):
+        for name in ("storage manque", "town_file manque", "colour n’est pas un réglage", "smtp_port"):
             assert f"sevres.{name}" in str(error.value)
 
     @pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.default is MISSING])
@@ -149,7 +149,7 @@ class TestWrongSettings:
         if name == "var":
             assert read_settings(ini, {"VAR": "/somewhere"}).var == Path("/somewhere")
             return
-        with pytest.raises(WrongSettings, match=f"sevres.{name} is missing"):
+        with pytest.raises(WrongSettings, match=f"sevres.{name} manque"):
             read_settings(ini, {})
 
     @pytest.mark.parametrize(
@@ -217,9 +217,7 @@ class TestTown:
         try:
             read_settings(settings_of(filled), {})
         except WrongSettings as error:
-            return set(re.findall(r"sevres.town_file: ([\w.\[\]]+) is still to be filled in", str(error))) or {
-                str(error)
-            }
+            return set(re.findall(r"sevres.town_file : ([\w.\[\]]+) reste à remplir", str(error))) or {str(error)}
         return set()
 
     def test_is_told_all_that_is_left_in_capitals(self, filled):
@@ -277,12 +275,12 @@ class TestTown:
     def test_that_cannot_be_read_is_told_with_all_the_rest(self, filled, text):
         (refused,) = self.refused(filled, text)
 
-        assert "sevres.town_file: ville.toml" in refused
+        assert "sevres.town_file : ville.toml" in refused
 
     def test_that_is_not_there_is_told_too(self, filled):
         (filled.parent / "ville.toml").unlink()
 
-        with pytest.raises(WrongSettings, match=r"town_file: .*ville\.toml is not there"):
+        with pytest.raises(WrongSettings, match=r"town_file : .*ville\.toml n’existe pas"):
             read_settings(settings_of(filled), {})
 
 

@@ -77,7 +77,9 @@ class TestProduction:
         path.mkdir(parents=True)
         path.chmod(0o755)
 
-        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 700)")):
+        with pytest.raises(
+            WrongSettings, match=re.escape(f"{path} ne doit être lisible que par le service (chmod 700)")
+        ):
             read_settings(production, {})
 
     @pytest.mark.parametrize("name", ["backup.key", "pgpass", "smtp.password"])
@@ -87,14 +89,18 @@ class TestProduction:
         read_settings(production, {})
         path.chmod(0o640)
 
-        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 600)")):
+        with pytest.raises(
+            WrongSettings, match=re.escape(f"{path} ne doit être lisible que par le service (chmod 600)")
+        ):
             read_settings(production, {})
 
     def test_refuses_a_folder_of_secrets_that_others_can_reach(self, production, filled):  # noqa: F811
         path = filled.parent / "secrets"
         path.chmod(0o711)
 
-        with pytest.raises(WrongSettings, match=re.escape(f"{path} must be readable by the service alone (chmod 700)")):
+        with pytest.raises(
+            WrongSettings, match=re.escape(f"{path} ne doit être lisible que par le service (chmod 700)")
+        ):
             read_settings(production, {})
 
     @pytest.mark.parametrize(
@@ -128,7 +134,7 @@ class TestProduction:
         read_settings(production | {"sevres.storage": f"postgresql://portail@{place}/portail?passfile=/x"}, {})
 
     def test_refuses_an_address_that_postgresql_would_not_understand(self, production):
-        with pytest.raises(WrongSettings, match="PostgreSQL understands"):
+        with pytest.raises(WrongSettings, match="PostgreSQL comprend"):
             read_settings(production | {"sevres.storage": "postgresql://portail@localhost/portail?colour=blue"}, {})
 
     def test_refuses_a_relay_elsewhere_in_the_clear(self, production):
@@ -152,7 +158,7 @@ class TestRecette:
 
     @pytest.mark.parametrize("name", ["public_url", "bank_form_url", "bank_rest_url"])
     def test_speaks_plain_http_on_this_machine_alone(self, recette, name):
-        with pytest.raises(WrongSettings, match=f"{name} must be https"):
+        with pytest.raises(WrongSettings, match=f"{name} doit être en https"):
             read_settings(recette | {f"sevres.{name}": "http://familles.ville.example/"}, {})
 
     def test_refuses_what_helps_developers(self, recette):
@@ -252,4 +258,4 @@ def test_a_command_names_what_is_refused_without_a_trace(production, filled):  #
     with pytest.raises(SystemExit, match="Réglages refusés") as error, opened(str(filled)):
         pass
 
-    assert "\n- sevres.bank_mode must be PRODUCTION" in str(error.value)
+    assert "\n- sevres.bank_mode doit être PRODUCTION" in str(error.value)

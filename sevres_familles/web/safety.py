@@ -64,22 +64,22 @@ def is_on_loopback(host: str | None) -> bool:
 
 def _mail_dangers(settings: "Settings") -> Iterator[str]:
     if settings.smtp_user and settings.smtp_password_file is None:
-        yield "sevres.smtp_password_file is missing: sevres.smtp_user has a password"
+        yield "sevres.smtp_password_file manque : sevres.smtp_user a un mot de passe"
     if settings.smtp_user and settings.smtp_security == "none":
-        yield "sevres.smtp_security must be starttls or smtps: a password never travels in the clear"
+        yield "sevres.smtp_security doit être starttls ou smtps : un mot de passe ne voyage jamais en clair"
 
 
 def _common_dangers(settings: "Settings", raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
     yield from _debugging(raw, environ)
     for name, value in raw.items():
         if name.startswith("sevres.") and _CAPITALS.search(str(value)):
-            yield f"{name} is still to be filled in"
+            yield f"{name} reste à remplir"
     for name in ("public_url", "bank_form_url", "bank_rest_url"):
         address = urlsplit(getattr(settings, name))
         if address.scheme != "https" and (settings.is_production or not is_on_loopback(address.hostname)):
-            yield f"sevres.{name} must be https"
+            yield f"sevres.{name} doit être en https"
     if settings.smtp_security == "none" and not is_on_loopback(settings.smtp_host):
-        yield "sevres.smtp_security must be starttls or smtps: the relay is on another machine"
+        yield "sevres.smtp_security doit être starttls ou smtps : le relais est sur une autre machine"
     yield from _town_dangers(settings)
     yield from _open_doors(settings)
     yield from _database_dangers(settings, environ)
@@ -90,11 +90,11 @@ def _debugging(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[s
     off = ("", "0", "f", "false", "n", "no", "off")
     for each in _DEBUG:
         if str(raw.get(f"pyramid.{each}", "")).lower() not in off:
-            yield f"pyramid.{each} must be off"
+            yield f"pyramid.{each} doit être désactivé"
         if environ.get(f"PYRAMID_{each.upper()}", "").lower() not in off:
-            yield f"PYRAMID_{each.upper()} must not be set"
+            yield f"PYRAMID_{each.upper()} ne doit pas être dans l’environnement"
     if _TOOLBAR in str(raw.get("pyramid.includes", "")) or find_spec(_TOOLBAR):
-        yield f"{_TOOLBAR} must not be installed"
+        yield f"{_TOOLBAR} ne doit pas être installé"
 
 
 def _open_doors(settings: "Settings") -> Iterator[str]:
@@ -105,7 +105,7 @@ def _open_doors(settings: "Settings") -> Iterator[str]:
     kept = settings.secrets_folder.iterdir() if settings.secrets_folder.is_dir() else ()
     for path in sorted({*folders, *settings.secret_files, *kept}):
         if path.exists() and S_IMODE(path.stat().st_mode) & 0o077:
-            yield f"{path} must be readable by the service alone (chmod {700 if path.is_dir() else 600})"
+            yield f"{path} ne doit être lisible que par le service (chmod {700 if path.is_dir() else 600})"
 
 
 def _database_dangers(settings: "Settings", environ: Mapping[str, str]) -> Iterator[str]:
@@ -115,10 +115,10 @@ def _database_dangers(settings: "Settings", environ: Mapping[str, str]) -> Itera
     try:
         words = parse_dsn(libpq_address(settings.storage))
     except psycopg2.ProgrammingError:
-        yield "sevres.storage is no address that PostgreSQL understands"
+        yield "sevres.storage n’est pas une adresse que PostgreSQL comprend"
         return
     if words.get("sslmode") != "verify-full" and any(map(_is_elsewhere, _places_of(words, environ))):
-        yield "sevres.storage must say sslmode=verify-full: the database is on another machine"
+        yield "sevres.storage doit dire sslmode=verify-full : la base est sur une autre machine"
 
 
 def _places_of(words: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
@@ -137,14 +137,14 @@ def _is_elsewhere(place: str) -> bool:
 def _dangers_for_money(settings: "Settings") -> Iterator[str]:
     """Find what would take no money, or somebody else's."""
     if settings.demo_data:
-        yield "sevres.demo_data must be false in production"
+        yield "sevres.demo_data doit être false en production"
     if settings.bank_mode != "PRODUCTION":
-        yield "sevres.bank_mode must be PRODUCTION in production"
+        yield "sevres.bank_mode doit être PRODUCTION en production"
     if not re.fullmatch(r"[0-9]{8}", settings.bank_site_id):
-        yield "sevres.bank_site_id must be the eight digits of the bank"
+        yield "sevres.bank_site_id doit être les huit chiffres donnés par la banque"
     for name in ("bank_form_url", "bank_rest_url"):
         if is_on_loopback(urlsplit(getattr(settings, name)).hostname):
-            yield f"sevres.{name} must not be the demonstration bank in production"
+            yield f"sevres.{name} ne doit pas être la banque de démonstration en production"
 
 
 def _town_dangers(settings: "Settings") -> Iterator[str]:
@@ -153,10 +153,10 @@ def _town_dangers(settings: "Settings") -> Iterator[str]:
     try:
         read_town(path)
     except FileNotFoundError:
-        yield f"sevres.town_file: {path} is not there"
+        yield f"sevres.town_file : {path} n’existe pas"
         return
     except (WrongTownFile, OSError, UnicodeDecodeError) as error:
-        yield f"sevres.town_file: {error}"
+        yield f"sevres.town_file : {error}"
         return
     values = set(_values_in(path))
     left = {value for _, value in values if _CAPITALS.search(value)}
@@ -164,7 +164,7 @@ def _town_dangers(settings: "Settings") -> Iterator[str]:
         left |= _words_of_the_demonstration(values)
     for key, value in values:
         if value in left:
-            yield f"sevres.town_file: {key} is still to be filled in, it says « {value} »"
+            yield f"sevres.town_file : {key} reste à remplir, on y lit « {value} »"
 
 
 def _words_of_the_demonstration(values: set[tuple[str, str]]) -> set[str]:

@@ -54,13 +54,13 @@ def _percentage(text: str) -> Decimal:
             return share
     except InvalidOperation:
         pass
-    raise ValueError("a percentage from 0 to 100 is expected")
+    raise ValueError("un pourcentage de 0 à 100 est attendu")
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
     def convert(text: str) -> str:
         if text not in words:
-            raise ValueError(f"one of {', '.join(words)} is expected")
+            raise ValueError(f"une de ces valeurs est attendue : {', '.join(words)}")
         return text
 
     return convert
@@ -77,7 +77,7 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def _storage(text: str) -> str:
     address = urlsplit(text)
     if address.password or "password" in parse_qs(address.query):
-        raise ValueError("a password stands in a file (passfile=…), never in an address")
+        raise ValueError("un mot de passe se met dans un fichier (passfile=…), jamais dans une adresse")
     return text
 
 
@@ -225,7 +225,7 @@ class Settings:
         """
         found = tuple(line.strip() for line in path.read_bytes().splitlines() if line.strip())
         if not found:
-            raise WrongSettings(f"{path}: the file of a secret is empty")
+            raise WrongSettings(f"{path} : ce fichier d’un secret est vide")
         return found
 
 
@@ -277,10 +277,10 @@ def read_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.enviro
             try:
                 values[each.name] = each.metadata["convert"](str(given.pop(each.name)).strip().format_map(places))
             except (ValueError, KeyError) as error:
-                faults.append(f"{PREFIX}{each.name}: {error}")
+                faults.append(f"{PREFIX}{each.name} : {error}")
         elif each.default is MISSING:
-            faults.append(f"{PREFIX}{each.name} is missing")
-    faults += [f"{PREFIX}{name} is unknown" for name in given]
+            faults.append(f"{PREFIX}{each.name} manque")
+    faults += [f"{PREFIX}{name} n’est pas un réglage" for name in given]
     if faults:
         raise WrongSettings(*sorted(faults))
     settings = Settings(**values)
