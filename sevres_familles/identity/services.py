@@ -6,6 +6,7 @@ Plain functions over the portal and the registry.  What they announce is in `eve
 import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 
 from sevres_familles.domain.references import is_printed_password, random_printed_password, squeeze
@@ -265,7 +266,7 @@ def _opens(
         link is not None
         and matches(token, link.digest)
         and link.is_good(at, life)
-        and link.password == credentials.password_digest
+        and compare_digest(link.password, credentials.password_digest)
         and is_honoured(registry.settings_of_portal, link.key)
     )
 

@@ -57,8 +57,8 @@ def test_a_tracer_that_does_not_let_go_is_ended():
         assert tracer_of(running) == 0
 
 
-#: Writes three bytes with a sync after each, in Python.
-WRITING = f"""exec {sys.executable} -c '
+#: Writes three bytes with a sync after each, in a Python that measures no coverage: that would write, too.
+WRITING = f"""exec {sys.executable} -S -c '
 import os
 file = os.open("written", os.O_CREAT | os.O_WRONLY)
 for byte in (b"1", b"2", b"3"):

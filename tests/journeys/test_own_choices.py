@@ -39,7 +39,7 @@ def test_a_family_does_without_paper_is_told_of_its_invoice_and_comes_back(visit
     page.goto(f"{town.url}familles/{code}/recevoir-vos-factures")
     picture = page.get_by_role("img", name="Image de la facture")
     picture.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.sheet img').naturalWidth > 500")
+    wait_until(lambda: picture.evaluate("image => image.naturalWidth") > 500, "the picture")
     page.get_by_role("button", name="Recevoir mes factures en ligne").click()
     expect(page.locator("#erreurs")).to_contain_text("Cochez cette case")
     tick(page)

@@ -8,6 +8,7 @@ from waitress import create_server
 
 from tests.journeys.axe import violations
 from tests.journeys.browsing import DESK, NARROW, PHONE, overflow
+from tests.sandbox.running import wait_until
 
 PATHS = (
     "/",
@@ -93,7 +94,9 @@ def test_the_policy_blocks_nothing_of_ours_and_everything_else(chromium, site):
         )
 
         assert blocked == "script-src-attr"
-        page.wait_for_function("document.querySelector('img[src=\"/x\"]').complete")
+        wait_until(
+            lambda: page.evaluate("document.querySelector('img[src=\"/x\"]').complete"), "the picture that is not there"
+        )
         assert page.evaluate("window.ran") is None
 
 
