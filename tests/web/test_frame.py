@@ -170,8 +170,8 @@ def test_the_ways_to_a_service_are_links_one_after_the_other():
     assert ways(contact()) == ""
 
 
-def test_an_email_address_breaks_after_its_sign_and_before_its_dots_alone():
-    assert foldable("jean.dupond@ville.example") == "jean<wbr>.dupond@<wbr>ville<wbr>.example"
+def test_an_email_address_breaks_after_its_sign_and_before_the_dots_that_follow_alone():
+    assert foldable("jean.dupond@ville.example") == "jean.dupond@<wbr>ville<wbr>.example"
     assert foldable("Écrivez à a@b.fr <ici>. Merci.") == "Écrivez à a@<wbr>b<wbr>.fr &lt;ici&gt;. Merci."
 
 
