@@ -145,10 +145,8 @@ def _state(
 ) -> InvoiceState:
     if figures.state == BillingState.CANCELLED:
         return InvoiceState.CANCELLED
-    if invoiced.cents < 0 and due.cents <= 0:
-        return InvoiceState.CREDIT_NOTE
     if due.cents <= 0 or figures.state == BillingState.PAID_AT_COUNTER:
-        return InvoiceState.PAID
+        return InvoiceState.CREDIT_NOTE if invoiced.cents < 0 else InvoiceState.PAID
     if figures.state == BillingState.SENT_TO_TREASURY:
         return InvoiceState.SENT_TO_TREASURY
     if pending:
