@@ -119,13 +119,6 @@ class TestDue:
 
         assert sorted(ticked(page)) == ["2026-9161", "2026-9203"]
 
-    def test_says_until_when_the_rest_of_a_partly_paid_invoice_is_to_be_paid(self, family, store):
-        store(remaining=Money(2500))
-
-        (row,) = self.plate(family).find_all("li")
-
-        assert words(row) == "FACTURATION CANTINES OCTO partiellement payée, le reste avant le 30 novembre 25,00 €"
-
     def test_names_a_few_invoices_and_counts_the_others(self, family, store):
         for number in range(6):
             store(str(number))

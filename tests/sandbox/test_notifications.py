@@ -103,7 +103,7 @@ class TestMerchantPage:
         wait_until(lambda: state(bank, form) == "delivered", "it is delivered")
 
         page = ask(bank.merchant_url).text
-        section = page[page.index(f'id="{form["vads_order_id"]}"') :].partition("</section>")[0]
+        section = page[page.index(f'data-order="{form["vads_order_id"]}"') :].partition("</article>")[0]
 
         for word in ("1\N{NO-BREAK SPACE}234,56\N{NO-BREAK SPACE}€", "Accepté", "4970 10XX XXXX 0006"):
             assert word in section

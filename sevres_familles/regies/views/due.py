@@ -12,7 +12,7 @@ from sevres_familles.domain.money import ZERO, total
 from sevres_familles.families.resources import Family
 from sevres_familles.regies.resources import accounts_of
 from sevres_familles.regies.services import AccountStanding, Standing, standings_of
-from sevres_familles.regies.views.wording import BADGES, KINDS, balance_words
+from sevres_familles.regies.views.wording import BADGES, balance_words
 from sevres_familles.web.markup import Markup, badge
 
 #: Invoices that the plate names, a régie; the others are counted.
@@ -71,12 +71,7 @@ def _bill(standing: AccountStanding, accounts_url: str, request: Request, *, alo
 def _row(each: Standing, url: str, request: Request) -> tuple[str, str, Markup, str]:
     facts, status = each.invoice.facts, each.status
     until = f"avant le {french.day_text(facts.due_on, request.today)}"
-    if status.state is InvoiceState.DUE:
-        shown = badge("due", until)
-    elif status.state is InvoiceState.PART_PAID:
-        shown = badge(KINDS[status.state], f"{status.state}, le reste {until}")
-    else:
-        shown = BADGES[status.state]
+    shown = badge("due", until) if status.state is InvoiceState.DUE else BADGES[status.state]
     return facts.label, f"{url}{each.invoice.__name__}/", shown, str(status.due)
 
 

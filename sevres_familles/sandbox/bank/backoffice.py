@@ -99,13 +99,17 @@ class BackOffice:
 
     def next_day(self) -> None:
         """Put the clock a day forward, and do the work of the night."""
+        # The night's work comes first: what the new day brings about may not stand in the journals of the old.
+        self._close_days_before(day_of(self.clock()) + 1)
         self.clock.advance()
-        self.close_past_days()
         self.counter.courier.wake()
 
     def close_past_days(self) -> None:
         """Remit what was accepted, and lay the journals, for each day that has gone since this was last done."""
-        store, today = self.counter.store, day_of(self.clock())
+        self._close_days_before(day_of(self.clock()))
+
+    def _close_days_before(self, today: int) -> None:
+        store = self.counter.store
         closed = store.number(_CLOSED)
         first = today - 1 if closed is None else int(closed) + 1
         for day in range(max(first, today - _LONGEST_SLEEP), today):
