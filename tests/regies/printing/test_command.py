@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from sevres_familles.demo.town import write_town
 from sevres_familles.regies.printing.folders import folders_in
 from sevres_familles.regies.printing.pressing import FEW
 from tests.conftest import NOW
+from tests.sandbox.running import wait_until
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -51,11 +50,11 @@ def test_killed_while_it_prints_it_leaves_no_process_and_nothing_that_is_good(to
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: any((town / "impressions").glob("*.partiel/factures/*.pdf")))
+    wait_until(lambda: any((town / "impressions").glob("*.partiel/factures/*.pdf")), "a letter is typeset")
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    until(lambda: not is_alive(process.pid))
+    wait_until(lambda: not is_alive(process.pid), "the presses end with the run")
 
     assert any((town / "impressions").glob("*.partiel"))
     assert "Aucune impression." in run(town, "sevres-print", "--list").stdout
@@ -118,11 +117,3 @@ def is_alive(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something to happen."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
