@@ -155,7 +155,7 @@ def scan_folder(folder: Path, secrets: Iterable[str] = ()) -> list[Leak]:
         if path.parent.name == "secrets":
             secret = path.read_text(encoding="utf-8", errors="replace").strip()
             if 16 <= len(secret) < 500:
-                own.setdefault(path.parents[2], []).append(secret)
+                own.setdefault(_home_of(path), []).append(secret)
     leaks = set()
     for path in files:
         name = path.relative_to(folder).as_posix()
@@ -163,6 +163,12 @@ def scan_folder(folder: Path, secrets: Iterable[str] = ()) -> list[Leak]:
             beside = [secret for parent in path.parents for secret in own.get(parent, ())]
             leaks.update(leaks_in(path, name, (*secrets, *beside), frozenset()))
     return sorted(leaks)
+
+
+def _home_of(secret: Path) -> Path:
+    """Give the folder of the portal whose secret a file is: ``secrets`` stands in it, or in its ``var``."""
+    _, folder, above, *_ = secret.parents
+    return above if folder.name == "var" else folder
 
 
 def scan_repository(allowed_cards: frozenset[str], allowed: re.Pattern[str]) -> list[Leak]:

@@ -87,10 +87,11 @@ class TestSecrets:
     def test_that_are_keys_are_known_by_their_shape(self, tmp_path, content, what):
         assert told(tmp_path, b"x = " + content) == [what]
 
-    def test_are_looked_for_in_what_stands_beside_them_and_nowhere_else(self, tmp_path):
+    @pytest.mark.parametrize("place", ["var/secrets", "secrets"])
+    def test_are_looked_for_in_what_stands_beside_them_and_nowhere_else(self, tmp_path, place):
         for name in ("one", "two"):
-            (tmp_path / name / "var" / "secrets").mkdir(parents=True)
-            (tmp_path / name / "var" / "secrets" / "session.key").write_text(name * 20)
+            (tmp_path / name / place).mkdir(parents=True)
+            (tmp_path / name / place / "session.key").write_text(name * 20)
         (tmp_path / "one" / "portal.log").write_text("one" * 20)
         (tmp_path / "two" / "portal.log").write_text("one" * 20)
 

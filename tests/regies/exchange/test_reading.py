@@ -65,6 +65,7 @@ def test_a_file_that_is_too_big_is_not_even_read(folder):
     assert faults_of(run(folder.registry, [path], at=NOW)) == [
         "big.csv : Le fichier dépasse 2 Gio. Coupez-le en plusieurs fichiers."
     ]
+    path.unlink()  # what is left of a run is read whole, in search of secrets
 
 
 def test_columns_are_found_by_name_in_any_order_case_and_accents(take, stored):
