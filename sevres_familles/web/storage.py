@@ -20,6 +20,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.adapters.sqlite.adapter import Sqlite3Adapter
+from relstorage.adapters.sqlite.drivers import Sqlite3Driver
 from relstorage.options import Options
 from relstorage.storage import RelStorage
 from ZODB import DB
@@ -121,6 +122,26 @@ class _Adapter(PostgreSQLAdapter):
         return driver
 
 
+class _EmbeddedAdapter(Sqlite3Adapter):
+    """SQLite for RelStorage, which forgets what a transaction that failed was about to write."""
+
+    def _select_driver(self, options: Options | None = None) -> Any:
+        return _EmbeddedDriver()
+
+
+class _EmbeddedDriver(Sqlite3Driver):
+    """Clean a connection after whatever transaction failed.
+
+    RelStorage 4.3 puts what is to be written into a temporary table, outside of any transaction, before it takes the
+    lock.  When it then gives up, for a conflict or a lock that does not come, there is nothing to roll back, so it does
+    not clean that table: what it holds would be written by the next transaction on that connection (decision 18).
+    """
+
+    def connection_may_need_rollback(self, conn: Any) -> bool:
+        """Tell whether a connection must be cleaned: always, if it is one that writes."""
+        return bool(conn.before_commit_functions) or super().connection_may_need_rollback(conn)
+
+
 def _options(keywords: dict[str, str]) -> Options:
     return Options(keep_history=False, cache_local_mb=int(keywords.pop("cache_local_mb", "20")))
 
@@ -134,7 +155,7 @@ def _relstorage_in(folder: Path, options: Options) -> RelStorage:
     numbers = folder / "oids.sqlite3"
     if not _is_whole(numbers):
         numbers.rename(numbers.with_suffix(".damaged"))
-    adapter = Sqlite3Adapter(data_dir=str(folder), pragmas=dict(_PRAGMAS), options=options)
+    adapter = _EmbeddedAdapter(data_dir=str(folder), pragmas=dict(_PRAGMAS), options=options)
     storage = RelStorage(adapter=adapter, options=options)
     with closing(sqlite3.connect(folder / "main.sqlite3")) as connection:
         ((greatest,),) = connection.execute("SELECT COALESCE(MAX(zoid), 0) FROM object_state")

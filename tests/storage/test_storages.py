@@ -109,6 +109,23 @@ class TestTwoWorkers:
             with pytest.raises(ConflictError):
                 mine.commit()
 
+    def test_what_a_transaction_that_failed_was_about_to_write_is_written_by_no_other(self, workers, dupond):
+        """RelStorage leaves it in a table of the connection, which the next transaction finds."""
+        with transaction_of(workers[0]) as (mine, portal):
+            account = portal["familles"]["26719"]["comptes"]["scolaire"]
+            account._p_jar.readCurrent(account)
+            portal.stores["throttle"].of_a_transaction_that_fails = True
+            with portal_stored(workers[1].registry) as other:
+                other["familles"]["26719"]["comptes"]["scolaire"]._p_changed = True
+            with pytest.raises(ConflictError):
+                mine.commit()
+
+        with portal_stored(workers[0].registry) as portal:
+            portal.stores["outbox"]._p_changed = True
+
+        with portal_stored(workers[1].registry) as portal:
+            assert not hasattr(portal.stores["throttle"], "of_a_transaction_that_fails")
+
     def test_one_notification_told_to_both_many_times_is_booked_once(self, workers, dupond):
         with portal_stored(workers[0].registry) as portal:
             reference = opened(portal, workers[0].registry).reference
