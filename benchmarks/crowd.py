@@ -81,11 +81,14 @@ def fields_of(page: str, within: str = "") -> dict[str, str]:
 
 
 class Visitor:
-    """A browser without scripts: it keeps its connection and its cookies, and notes how long each answer took."""
+    """A browser without scripts behind the proxy: it keeps its cookies, and notes how long each answer took.
+
+    Each request has a connection of its own, as deploy/nginx makes them.
+    """
 
     def __init__(self, port: int, host: str, address: str, told: list[Told]) -> None:
         self._door = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
-        self._headers = {"Host": host, "X-Forwarded-For": address}
+        self._headers = {"Host": host, "X-Forwarded-For": address, "Connection": "close"}
         self._cookies: dict[str, str] = {}
         self._told = told
 

@@ -35,6 +35,8 @@ PASSWORD = "lampe cerise nuage tambour"
 #: How long a family looks at a page before it goes on, in seconds.
 _READING = (0.5, 3.0)
 _BATCH = 500
+#: How many families come to each worker before the day begins.
+_FIRST = 5
 #: Kinds of answers, and what is asked of them.
 READ, SIGN_IN, START, BANK = "page lue", "connexion", "paiement ouvert", "(banque)"
 _LIMITS = {READ: 1.0, SIGN_IN: 1.0, START: 2.0}
@@ -72,7 +74,8 @@ def main(minutes: float = MINUTES, workers: int = 2, *, postgresql: bool = False
         servers = [Server(town.processes["portal"], town.port)]
         servers += [stack.enter_context(_worker(town)) for _ in range(workers - 1)]
         payable = _settle(town, folder)
-        _warm_up(town, servers, payable)
+        warm = _warm_up(town, servers, payable)
+        payable = {code: each for code, each in payable.items() if code not in warm}
         held = _report(_day(town, servers, payable, minutes))
         print(_complaints(town))
         return held
@@ -168,13 +171,13 @@ def _day(town: Town, servers: Sequence[Server], payable: dict[str, Payable | Non
     return Day(told, len(coming), cpu, len(paid), len(payers), seconds, town.faults())
 
 
-def _warm_up(town: Town, servers: Sequence[Server], payable: dict[str, Payable | None]) -> None:
-    """Let the workers draw each page some times, as they have on any other day."""
-    codes = [code for code, each in payable.items() if each]
-    for number, server in enumerate(servers):
-        for code in codes[number * 5 : number * 5 + 5]:
-            visitor = Visitor(server.port, f"localhost:{town.port}", "10.255.0.1", [])
-            Family(visitor, code, payable[code], random.Random(0), pays=False).visit(town)
+def _warm_up(town: Town, servers: Sequence[Server], payable: dict[str, Payable | None]) -> set[str]:
+    """Let the workers draw each page some times, as they have on any other day, and give who came for that."""
+    codes = [code for code, each in payable.items() if each][: len(servers) * _FIRST]
+    for number, code in enumerate(codes):
+        visitor = Visitor(servers[number % len(servers)].port, f"localhost:{town.port}", "10.255.0.1", [])
+        Family(visitor, code, payable[code], random.Random(0), pays=True).visit(town)
+    return set(codes)
 
 
 def _complaints(town: Town) -> str:
@@ -231,6 +234,8 @@ class Family:
         fields = fields_of(review.text[review.text.index('name="vu"') - 400 :])
         opened = self._visitor.post(START, f"{payable.account}payer", fields)
         leaving = self._read(opened.path)
+        if "vads_" not in leaving.text:
+            return []
         back = self._at_the_bank(town, fields_of(leaving.text[leaving.text.index("vads_") - 400 :]))
         if not back:
             return []
