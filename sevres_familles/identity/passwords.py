@@ -1,9 +1,10 @@
 """Passwords: how they are hashed, and which are accepted (requirements I1, I2)."""
 
+import hmac
 import math
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from enum import StrEnum
 from threading import BoundedSemaphore
 from typing import NamedTuple
@@ -43,6 +44,12 @@ _FRENCH_COMMON = """
 """.split()  # noqa: SIM905 - words in a text are read, and added to, with ease
 
 
+#: Tells whether a password is the one that was hashed; it takes as long when there is no hash.
+Verify = Callable[[str | None, str], bool]
+#: What the answers of `once` stand under is good for nothing outside this process.
+_KEY = secrets.token_bytes(32)
+
+
 class Passwords:
     """The one hasher of a process: Argon2id, at most two computations at once, which bounds its memory."""
 
@@ -71,6 +78,18 @@ class Passwords:
     def is_outdated(self, hashed: str) -> bool:
         """Tell whether a hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(hashed)
+
+
+def once(verify: Verify, answers: MutableMapping[bytes, bool]) -> Verify:
+    """Verify what was not verified yet, and keep the answers, under keys that tell neither hash nor password."""
+
+    def verify_once(hashed: str | None, password: str) -> bool:
+        key = hmac.digest(_KEY, f"{hashed or ''}\0{password}".encode(), "sha256")
+        if key not in answers:
+            answers[key] = verify(hashed, password)
+        return answers[key]
+
+    return verify_once
 
 
 def _normal(password: str) -> str:

@@ -19,7 +19,7 @@ from sevres_familles.identity.events import (
     ResetAsked,
     ResetLink,
 )
-from sevres_familles.identity.passwords import Fault, Passwords, faults_of
+from sevres_familles.identity.passwords import Fault, Passwords, Verify, faults_of
 from sevres_familles.identity.resources import DECOYS, Credentials, PrintedPassword, Scope, SentLink
 from sevres_familles.identity.throttle import MAILING, Attempts, Gate, Limit, key_for
 from sevres_familles.identity.tokens import Purpose, digest, is_honoured, key_of, matches, new_nonce, token_for
@@ -60,11 +60,14 @@ def gate(portal: Any, registry: Any, limit: Limit, at: datetime, *what: str) -> 
     return Gate(portal.stores["throttle"], key, limit, at)
 
 
-def authenticate(portal: Any, registry: Any, code: str, typed: str, at: datetime) -> Scope | None:
+def authenticate(
+    portal: Any, registry: Any, code: str, typed: str, at: datetime, verify: Verify | None = None
+) -> Scope | None:
     """Tell what a password opens: the family's own all of it, the printed one the choice of an own; or nothing.
 
     Takes exactly one slow verification whatever the answer (requirements I7).  The shape of what was typed says which
-    of the two passwords it can be, since an own password never has the printed one's.
+    of the two passwords it can be, since an own password never has the printed one's.  ``verify`` takes the place of
+    the hasher's.
     """
     credentials: Credentials | None = portal.stores["credentials"].get(code)
     settings, passwords = registry.settings_of_portal, registry.passwords
@@ -76,7 +79,7 @@ def authenticate(portal: Any, registry: Any, code: str, typed: str, at: datetime
             hashed = printed.hashed
     elif credentials is not None:
         hashed = credentials.password
-    is_right = passwords.verify(hashed, typed)
+    is_right = (verify or passwords.verify)(hashed, typed)
     if not is_right or credentials is None or not registry.directory.exists(portal, code):
         return None
     if scope is Scope.FAMILY:
@@ -90,9 +93,9 @@ def _refresh(credentials: Credentials, passwords: Passwords, typed: str) -> None
         credentials.password = passwords.hash(typed)
 
 
-def is_own_password(portal: Any, registry: Any, code: str, typed: str) -> bool:
+def is_own_password(portal: Any, registry: Any, code: str, typed: str, verify: Verify | None = None) -> bool:
     """Tell whether that is the family's own password."""
-    is_right: bool = registry.passwords.verify(credentials_of(portal, code).password, typed)
+    is_right: bool = (verify or registry.passwords.verify)(credentials_of(portal, code).password, typed)
     return is_right
 
 

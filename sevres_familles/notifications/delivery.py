@@ -83,7 +83,6 @@ class Delivery:
 
     def run(self, is_stopping: Callable[[], bool]) -> int:
         """Try every mail that is due, none twice, and tell how many left."""
-        self._drop_outdated()
         beat(self._registry, "mail")
         sent = 0
         tried: set[str] = set()
@@ -100,7 +99,8 @@ class Delivery:
         return sent
 
     def _batch(self, tried: set[str]) -> list[str]:
-        """Read the next mails that are due, save those that this round tried."""
+        """Tidy, and read the next mails that are due, save those that this round tried."""
+        self._tidy()
         with self._manager:
             return [key for key in self._outbox.due(self._now) if key not in tried][:_BATCH]
 
@@ -124,9 +124,13 @@ class Delivery:
             with attempt:
                 change(self._outbox)
 
-    def _drop_outdated(self) -> None:
+    def _tidy(self) -> None:
+        """Put away what was settled, and forget what is outdated, where there is any."""
         with self._manager:
-            outdated = self._outbox.outdated(self._now)
+            outbox = self._outbox
+            untidy, outdated = outbox.untidy(self._now), outbox.outdated(self._now)
+        if untidy:
+            self._change(lambda outbox: outbox.put_away(untidy))
         if outdated:
             self._change(lambda outbox: outbox.drop(outdated))
 

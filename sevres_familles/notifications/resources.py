@@ -1,7 +1,7 @@
 """The outbox: the mails that wait, and for a month those that do not any more."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,8 @@ from sevres_familles.domain.emails import is_email
 
 #: How long a mail is known after it left or was given up (requirements I14).
 KEPT_FOR = timedelta(days=30)
+#: How long a settled mail may still stand among those that requests write.
+TIDY_AFTER = timedelta(minutes=1)
 
 
 class MailKind(StrEnum):
@@ -63,21 +65,52 @@ class Mail(Persistent):
         """Its place in the row: those in haste first."""
         return IN_HASTE.index(self.kind) if self.kind in IN_HASTE else len(IN_HASTE)
 
+    @property
+    def settled_at(self) -> datetime | None:
+        """When it was sent or given up; nothing while it waits."""
+        return self.sent_at or self.given_up_at
+
     def claim(self, until: datetime) -> None:
         """Begin a try, and keep other workers away until a moment."""
         self.attempts += 1
         self.next_at = until
 
 
-class Outbox(Persistent):
-    """The mails: ``waiting``, by a random key, and ``settled`` (sent or given up), by the moment and that key.
+class Waiting(Mapping[str, Mail]):
+    """The mails that wait, among those that were written."""
 
-    Random keys spread writers over the tree, so that two that write at once seldom meet, and never over a counter.
+    def __init__(self, written: Mapping[str, Mail]) -> None:
+        self._written = written
+
+    def __getitem__(self, key: str) -> Mail:
+        mail = self._written[key]
+        if mail.settled_at is not None:
+            raise KeyError(key)
+        return mail
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, mail in self._written.items() if mail.settled_at is None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Outbox(Persistent):
+    """The mails: ``written``, by a random key, and ``settled`` (sent or given up), by the moment and that key.
+
+    Requests write in the first, workers in the second.  Two that add to a tree at once do not meet, unlike one that
+    adds and one that takes away: so a mail that is settled is marked, and is put away with others later (decision 19).
+    Random keys spread writers over the tree, and never over a counter.
     """
 
     def __init__(self) -> None:
-        self.waiting: OOBTree = OOBTree()
+        self.written: OOBTree = OOBTree()
         self.settled: OOBTree = OOBTree()
+
+    @property
+    def waiting(self) -> Waiting:
+        """The mails that wait, by key."""
+        return Waiting(self.written)
 
     def write(self, kind: MailKind, recipient: str, context: Mapping[str, Any], *, domain: str, at: datetime) -> None:
         """Write a mail, in the transaction of what it tells.  ``domain`` is that of its Message-ID.
@@ -88,7 +121,7 @@ class Outbox(Persistent):
         key = secrets.token_hex(16)
         is_good = is_email(recipient)
         mail = Mail(kind, recipient if is_good else "", context, message_id=f"<{key}@{domain}>", at=at)
-        self.waiting[key] = mail
+        self.written[key] = mail
         if not is_good:
             self.give_up(key, "WrongAddress", at)
 
@@ -108,7 +141,7 @@ class Outbox(Persistent):
 
     def mark_sent(self, key: str, at: datetime) -> None:
         """Note that a mail left.  What its words were made from is dropped."""
-        mail = self.waiting.pop(key, None)
+        mail = self.waiting.get(key)
         if mail is None:
             return  # another worker noted it, the claim of this one having run out
         mail.sent_at, mail.context, mail.error = at, {}, ""
@@ -122,7 +155,7 @@ class Outbox(Persistent):
 
     def give_up(self, key: str, error: str, at: datetime) -> None:
         """Note that a mail will not be tried again."""
-        mail = self.waiting.pop(key, None)
+        mail = self.waiting.get(key)
         if mail is not None:
             mail.given_up_at, mail.error = at, error
             self.settled[at, key] = mail
@@ -130,6 +163,18 @@ class Outbox(Persistent):
     def given_up(self) -> list[Mail]:
         """List the mails that were given up, the oldest first."""
         return [mail for mail in self.settled.values() if mail.given_up_at is not None]
+
+    def untidy(self, now: datetime) -> list[str]:
+        """List the keys of all settled mails that still stand among the written, once one has for long enough."""
+        settled = [(mail.settled_at, key) for key, mail in self.written.items() if mail.settled_at is not None]
+        if not settled or min(settled)[0] > now - TIDY_AFTER:
+            return []
+        return [key for _, key in settled]
+
+    def put_away(self, keys: list[str]) -> None:
+        """Take settled mails out of the written."""
+        for key in keys:
+            self.written.pop(key, None)
 
     def outdated(self, now: datetime) -> list[tuple[datetime, str]]:
         """List the keys of settled mails that are known for long enough."""

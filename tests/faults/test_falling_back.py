@@ -73,7 +73,7 @@ def name_in(portal):
     """Name the objects whose falling back is no fault of the books, by oid."""
     named = {
         "what the bank's journal is to show": portal["paiements"].unmatched,
-        "the mails that wait": portal.stores["outbox"].waiting,
+        "the mails that wait": portal.stores["outbox"].written,
         "the alerts": portal.stores["alerts"],
         "what an import touches": portal.stores["imports"],
         "the index of what an import touched": portal.stores["imports"].touched,

@@ -11,8 +11,10 @@ import pytest
 
 from sevres_familles.domain.references import random_printed_password
 from sevres_familles.identity.passwords import Passwords
-from sevres_familles.identity.services import UnknownFamily, attempts, issue_printed_password
+from sevres_familles.identity.services import UnknownFamily, attempts, credentials_of, issue_printed_password
 from tests import factories
+from tests.conftest import NOW
+from tests.identity.conftest import CountingPasswords
 from tests.identity.helpers import PASSWORD, PRINTED, give_password, give_printed_password, sign_in
 
 HOME = "http://localhost/familles/26719/"
@@ -261,6 +263,64 @@ class TestNoEnumeration:
         # The quickest quarter: what a busy machine adds is not of the portal.
         known, unknown = (mean(sorted(taken)[:10]) for taken in times.values())
         assert abs(known - unknown) < 0.005
+
+
+class TestConflicts:
+    """A request that met another's is tried again, for no second slow verification."""
+
+    @pytest.fixture
+    def meanwhile(self, registry):
+        """Have the hasher do something else, once, while it verifies."""
+
+        def meanwhile(act):
+            class Interrupted(CountingPasswords):
+                def verify(self, hashed, password):
+                    if not self.computed:
+                        act()
+                    return super().verify(hashed, password)
+
+            registry.passwords = Interrupted(registry.passwords)
+            return registry.passwords
+
+        return meanwhile
+
+    def test_the_right_password_is_verified_once(self, browser, with_password, meanwhile, stored):
+        def come_in_elsewhere():
+            with stored() as portal:
+                portal.stores["credentials"][with_password].seen_at = NOW
+
+        passwords = meanwhile(come_in_elsewhere)
+
+        assert sign_in(browser).status_int == 303
+        assert passwords.computed == ["verify"]
+
+    @pytest.mark.parametrize("code", ["26719", "99999"])
+    def test_so_is_a_wrong_one_known_or_not(self, browser, with_password, meanwhile, stored, registry, code):
+        def fail_elsewhere():
+            with stored() as portal:
+                attempts(portal, registry, address="192.0.2.1", code=code, at=NOW).fail()
+
+        passwords = meanwhile(fail_elsewhere)
+
+        assert sign_in(browser, code, "wrong").status_int == 422
+        assert passwords.computed == ["verify"]
+
+    def test_a_password_that_was_changed_meanwhile_opens_nothing(self, browser, with_password, meanwhile, stored, app):
+        def change():
+            with stored() as portal:
+                credentials_of(portal, with_password).set_password(other)
+
+        other = app.registry.passwords.hash("lanterne sabot mouette cidre")
+        passwords = meanwhile(change)
+
+        assert sign_in(browser).status_int == 422
+        assert passwords.computed == ["verify", "verify"]
+
+    def test_the_next_request_verifies_again(self, browser, with_password, counting):
+        sign_in(browser)
+        sign_in(browser)
+
+        assert counting.computed == ["verify", "verify"]
 
 
 class TestTooManyAttempts:

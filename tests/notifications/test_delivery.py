@@ -36,12 +36,16 @@ def write(stored):
 
 @pytest.fixture
 def outbox(stored):
-    """Look at the outbox: what waits and what is settled, by recipient."""
+    """Look at the outbox: what waits, what requests see, what is settled, by recipient."""
 
     class Look:
         @property
         def waiting(self):
             return self._facts("waiting")
+
+        @property
+        def written(self):
+            return self._facts("written")
 
         @property
         def settled(self):
@@ -102,6 +106,30 @@ class TestDelivering:
         deliver_due(registry)
 
         assert database.lastTransaction() == before
+
+    def test_what_left_is_put_away_a_minute_later_all_at_once(self, write, registry, clock, outbox):
+        write("a@free.fr", "b@free.fr")
+        deliver_due(registry)
+        assert sorted(outbox.written) == ["a@free.fr", "b@free.fr"]
+
+        clock.advance(minutes=1)
+        write("c@free.fr", at=clock.moment)
+        deliver_due(registry)
+
+        assert list(outbox.written) == ["c@free.fr"]
+        assert sorted(outbox.settled) == ["a@free.fr", "b@free.fr", "c@free.fr"]
+
+    def test_it_is_put_away_in_the_midst_of_a_long_round_too(self, write, registry, server, clock, outbox):
+        write(*(f"m{number:03}@free.fr" for number in range(60)))
+
+        def pass_two_seconds(mail):
+            clock.advance(seconds=2)
+            return "250 OK"
+
+        server.answer_mail = pass_two_seconds
+
+        assert deliver_due(registry) == 60
+        assert len(outbox.written) < 60
 
     def test_being_told_to_stop_ends_after_the_mail_under_way(self, write, registry, server, outbox):
         write("a@free.fr", "b@free.fr")
@@ -304,7 +332,7 @@ class TestDeadMailbox:
             give_password(portal, registry)
             credentials_of(portal, family.code).email = "pierre@ville.example"
             choose_delivery(portal, registry, family, electronic=True, at=NOW)
-            portal.stores["outbox"].waiting.clear()
+            portal.stores["outbox"].written.clear()
             registry.notify(InvoicesPublished(portal=portal, invoices=(invoice,), at=NOW))
 
     @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import transaction
 
-from sevres_familles.notifications.resources import MailKind, Outbox
+from sevres_familles.notifications.resources import TIDY_AFTER, MailKind, Outbox
 from tests.conftest import NOW, make_app
 from tests.notifications.conftest import write_mail
 
@@ -147,6 +147,40 @@ class TestSettled:
 
         assert len(outdated) == 1
         assert not outbox.settled
+
+
+class TestTidying:
+    """What is settled stands among the written for a moment, where requests write."""
+
+    @pytest.fixture
+    def keys(self, outbox):
+        """Three mails: the first was sent, the second given up ten seconds later, the third waits."""
+        for _ in range(3):
+            write(outbox)
+        keys = list(outbox.waiting)
+        outbox.mark_sent(keys[0], NOW)
+        outbox.give_up(keys[1], "TooLate", NOW + timedelta(seconds=10))
+        return keys
+
+    def test_what_is_settled_waits_no_more(self, outbox, keys):
+        assert list(outbox.waiting) == outbox.due(NOW) == [keys[2]]
+        assert len(outbox.waiting) == 1
+        assert keys[0] not in outbox.waiting
+        assert outbox.waiting.get(keys[1]) is None
+        assert len(outbox.settled) == 2
+
+    def test_it_is_left_there_for_less_than_a_minute(self, outbox, keys):
+        assert outbox.untidy(NOW + TIDY_AFTER - timedelta(seconds=1)) == []
+        assert len(outbox.written) == 3
+
+    def test_then_all_of_it_is_put_away_at_once_and_what_waits_stays(self, outbox, keys):
+        untidy = outbox.untidy(NOW + TIDY_AFTER)
+        outbox.put_away([*untidy, *untidy])
+
+        assert sorted(untidy) == sorted(keys[:2])
+        assert list(outbox.written) == [keys[2]]
+        assert len(outbox.settled) == 2
+        assert outbox.untidy(NOW + timedelta(days=1)) == []
 
 
 def test_a_context_is_plain_data(stored):

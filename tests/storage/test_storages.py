@@ -18,15 +18,17 @@ from ZODB.POSException import ConflictError
 from ZODB.utils import u64
 
 from sevres_familles.domain.payment import EvidenceKind
+from sevres_familles.notifications.resources import TIDY_AFTER
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.payments.services import NotPayable, apply
 from sevres_familles.web import storage as storage_module
 from sevres_familles.web.settings import WrongSettings, read_settings
 from sevres_familles.web.storage import libpq_address
 from tests import factories
-from tests.conftest import browser_of, make_app, portal_stored
+from tests.conftest import NOW, browser_of, make_app, portal_stored
 from tests.identity.helpers import PASSWORD, give_password, sign_in
 from tests.journeys.town import BIN, write_ini
+from tests.notifications.conftest import write_mail
 from tests.payments.making import evidence, opened
 from tests.postgres import running_postgres
 from tests.regies.exchange.making import Folder, family, invoice, line
@@ -99,6 +101,54 @@ class TestTwoWorkers:
 
         with portal_stored(workers[0].registry) as portal:
             assert len(list(portal["paiements"])) == 1
+
+    def test_a_mail_is_written_while_another_is_noted_as_sent_were_it_the_only_one(self, workers):
+        with portal_stored(workers[0].registry) as portal:
+            write_mail(portal)
+
+        with transaction_of(workers[0]) as (mine, portal), transaction_of(workers[1]) as (theirs, their_portal):
+            write_mail(portal)
+            outbox = their_portal.stores["outbox"]
+            (key,) = outbox.waiting
+            outbox.mark_sent(key, NOW)
+            theirs.commit()
+            mine.commit()
+
+        with portal_stored(workers[0].registry) as portal:
+            outbox = portal.stores["outbox"]
+            assert (len(outbox.waiting), len(outbox.settled)) == (1, 1)
+
+    def test_what_left_is_put_away_by_both_and_what_is_written_meanwhile_is_kept(self, workers):
+        """A tree of many buckets, of which all empty: who meets the other begins anew."""
+        with portal_stored(workers[0].registry) as portal:
+            outbox = portal.stores["outbox"]
+            for _ in range(200):
+                write_mail(portal)
+            for key in list(outbox.waiting):
+                outbox.mark_sent(key, NOW)
+        together = threading.Barrier(3, timeout=30)
+
+        def act(number: int) -> None:
+            manager = transaction.TransactionManager(explicit=True)
+            connection = workers[number % 2].registry._zodb_databases[""].open(transaction_manager=manager)
+            together.wait()
+            try:
+                for attempt in manager.attempts(10):
+                    with attempt:
+                        outbox = connection.root()["sevres_familles"].stores["outbox"]
+                        if number == 2:
+                            write_mail(connection.root()["sevres_familles"])
+                        else:
+                            outbox.put_away(outbox.untidy(NOW + TIDY_AFTER))
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(act, range(3)))
+
+        with portal_stored(workers[1].registry) as portal:
+            outbox = portal.stores["outbox"]
+            assert (len(outbox.written), len(outbox.waiting), len(outbox.settled)) == (1, 1, 200)
 
     def test_an_opening_reads_what_is_published_and_conflicts_when_that_changes(self, workers, dupond):
         with transaction_of(workers[0]) as (mine, portal):

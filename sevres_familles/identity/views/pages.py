@@ -10,11 +10,14 @@ from pyramid.request import Request
 
 from sevres_familles.domain.french import plural
 from sevres_familles.identity.devices import known_device
+from sevres_familles.identity.passwords import Verify, once
 from sevres_familles.identity.services import attempts, is_own_password
 from sevres_familles.identity.throttle import Attempts
 from sevres_familles.web.forms import FormView, wrong
 from sevres_familles.web.logs import alias, tell
 
+#: Where the environ of a request keeps what passwords were found to be.
+_ANSWERS = "sevres.password_answers"
 _ADVICE_FROM = timedelta(minutes=2)
 
 
@@ -56,6 +59,11 @@ class ThrottledView(FormView):
             device=known_device(request, code),
         )
 
+    @property
+    def verify(self) -> Verify:
+        """Verify each password once a request, however often conflicts have it begin anew: it keeps its environ."""
+        return once(self.request.registry.passwords.verify, self.request.environ.setdefault(_ANSWERS, {}))
+
     def too_soon(self, field: str, wait: timedelta, words: str) -> colander.Invalid:
         """Refuse until the wait is over: 429, and how long in seconds for programs."""
         self.refusal_status = 429
@@ -79,7 +87,7 @@ class ThrottledView(FormView):
         wait = tries.wait()
         if wait:
             raise self.too_soon("actuel", wait, "Trop d’essais.")
-        if not is_own_password(request.portal, request.registry, code, typed):
+        if not is_own_password(request.portal, request.registry, code, typed, self.verify):
             tries.fail()
             keep_record(request)
             raise wrong(self.form().schema, "actuel", "Ce n’est pas votre mot de passe actuel. Tapez-le à nouveau.")

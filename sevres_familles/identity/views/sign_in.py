@@ -81,7 +81,7 @@ class SignIn(ThrottledView):
         wait = tries.wait()
         if wait:
             raise self.too_soon("mdp", wait, "Trop d’essais avec ce code ou depuis cette connexion.")
-        scope = authenticate(request.portal, request.registry, code, typed, request.now)
+        scope = authenticate(request.portal, request.registry, code, typed, request.now, self.verify)
         if scope is None:
             tries.fail()
             keep_record(request)
