@@ -1,5 +1,6 @@
 # make serve: the portal on this machine, with demonstration data, bank and mailbox.
-# make test:  every test.   make check: every test, and format, lint, types, imports, coverage.   make bench: the figures.
+# make test:  every test.   make lint: format, lint, types, imports.   make check: both, and coverage.
+# make bench: the figures.
 # make faults: the fault tests in their long form (docs/faults.md), some tens of minutes.
 
 PYTHON ?= python3
@@ -17,11 +18,12 @@ export PYTHONWARNINGS := ignore:pkg_resources is deprecated as an API:UserWarnin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin
-# Each file of tests goes whole to one of a few processes, so that what its tests share is made once.
+# Each file of tests goes whole to one of a few processes, and files one after the other, so that what its tests and
+# those of its folder share is made once.
 # One that ends for a test that hangs is not started again, or the test would be.
-PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-.PHONY: serve test check bench faults debian install-debian
+.PHONY: serve test lint check bench faults debian install-debian
 
 serve: .venv/for-demo
 	@$(BIN)/python -m sevres_familles.sandbox.ports $(PORT) $(BANK_PORT) $(MAILBOX_PORT) $(SMTP_PORT)
@@ -42,11 +44,14 @@ demo-data:
 test: .venv/for-tests debian
 	$(BIN)/python $(PYTEST)
 
-check: .venv/for-tests debian
+lint: .venv/for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Measuring coverage makes the tests half as long again, and fails nothing: CI does without.
+check: lint debian
 	$(BIN)/coverage erase
 	$(BIN)/coverage run $(PYTEST)
 	$(BIN)/coverage combine -q

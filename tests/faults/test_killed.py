@@ -23,8 +23,8 @@ from tests.sandbox.shop import ACCEPTED, LOST
 #: Families without a password of their own, whose invoices are of a lot of their own.
 PRINTED_FOR, LOT = ("31415", "31416", "31417"), "ÉTUDES"
 #: How many runs of each, and how many in one test.
-PAYING, ASKING, MAILING = seeds(7, 150, at_once=10), seeds(4, 80, at_once=10), seeds(4, 60, at_once=10)
-IMPORTING, PRINTING, CONFIRMING = seeds(4, 90, at_once=10), seeds(4, 60, at_once=10), seeds(4, 60, at_once=10)
+PAYING, ASKING, MAILING = seeds(7, 150, at_once=10), seeds(2, 80, at_once=10), seeds(2, 60, at_once=10)
+IMPORTING, PRINTING, CONFIRMING = seeds(2, 90, at_once=10), seeds(2, 60, at_once=10), seeds(2, 60, at_once=10)
 INVOICES = sum(len(slice_) + 2 for slices in (PAYING, ASKING, MAILING) for slice_ in slices) + 1
 
 

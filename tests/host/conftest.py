@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import chromium, contexts, page, visit, watches
-from tests.journeys.town import Town, running_town
+from tests.journeys.conftest import Found, chromium, contexts, found, page, visit, watches
+from tests.journeys.town import Town
 
-__all__ = ["chromium", "contexts", "page", "visit", "watches"]
+__all__ = ["chromium", "contexts", "found", "page", "visit", "watches"]
 
 
 @pytest.fixture(scope="package")
-def valombre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def valombre(found: Found) -> Iterator[Town]:
     source = Path(__file__).with_name("portal.ini")
-    with running_town(tmp_path_factory.mktemp("valombre"), source=source, seat="famille/") as town:
+    with found("valombre", source=source, seat="famille/") as town:
         yield town

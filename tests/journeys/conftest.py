@@ -1,7 +1,11 @@
-"""One browser and two towns for all journeys; a journey has families of its own, and a visitor that is watched."""
+"""One browser and two towns for all journeys; a journey has families of its own, and a visitor that is watched.
 
+With ``JOURNEYS_ON=postgresql`` in the environment the towns keep what they know on PostgreSQL.
+"""
+
+import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +18,12 @@ from tests.journeys.town import Town, running_town
 #: How long a page may take to show what is expected, in milliseconds: the machines of tests are busy.
 PATIENCE = 30_000
 
+#: A town where the bank's page dies within seconds.
+HASTY = {"bank_page_life": 6, "bank_margin": "1", "ask_delays": "1 2 4 8 10 15 20 30 60"}
+ON_POSTGRESQL = os.environ.get("JOURNEYS_ON") == "postgresql"
+
 Visit = Callable[..., Page]
+Found = Callable[..., AbstractContextManager[Town]]
 
 
 @pytest.fixture(scope="package")
@@ -25,17 +34,30 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def town(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """Run towns where journeys are to take place: ``with found("town", ask_pause="1") as town``."""
+
+    @contextmanager
+    def running(name: str, **settings: Any) -> Iterator[Town]:
+        with ExitStack() as stack:
+            if ON_POSTGRESQL:
+                settings["storage"] = stack.enter_context(request.getfixturevalue("postgres").database())
+            yield stack.enter_context(running_town(tmp_path_factory.mktemp(name), **settings))
+
+    return running
+
+
+@pytest.fixture(scope="package")
+def town(chromium: Browser, found: Found) -> Iterator[Town]:
     """A town where nothing hurries."""
-    with running_town(tmp_path_factory.mktemp("town")) as town:
+    with found("town") as town:
         yield town
 
 
 @pytest.fixture(scope="package")
-def hasty_town(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def hasty_town(chromium: Browser, found: Found) -> Iterator[Town]:
     """A town where the bank's page dies within seconds."""
-    folder = tmp_path_factory.mktemp("hasty-town")
-    with running_town(folder, bank_page_life=6, bank_margin="1", ask_delays="1 2 4 8 10 15 20 30 60") as town:
+    with found("hasty-town", **HASTY) as town:
         yield town
 
 
