@@ -1,7 +1,7 @@
 """A command of the project in a process that a fork server made: a real one, ready in a tenth of the time.
 
-The fork server imports this module once, and with it what every command needs; each process then runs a command by its
-entry point, as its script does.
+The fork server (`tests.forking`) imports this module once, and with it what every command needs; each process then runs
+a command by its entry point, as its script does.
 """
 
 import multiprocessing

@@ -13,7 +13,6 @@ point in turn is to kill between every two things that can be seen from outside 
 (SQLite's among them), had synced, sent to the bank, to browsers, to the mail relay.
 """
 
-import multiprocessing
 import os
 import subprocess
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faults import commands
+from tests.forking import forking
 from tests.sandbox.running import PATIENCE
 
 #: What is seen from outside a process.
@@ -33,9 +33,6 @@ CALLS = (
     *("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "rename"),
     *("connect", "sendto", "sendmsg"),
 )
-
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["tests.faults.commands"])
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,8 @@ class Running:
 
 def start(command: str, arguments: Sequence[str | Path], environ: Mapping[str, str], log: Path) -> Running:
     """Make the process of a command, which waits for the word to go."""
-    waiting, gate = _forking.Pipe(duplex=False)
-    process = _forking.Process(
+    waiting, gate = forking.Pipe(duplex=False)
+    process = forking.Process(
         target=commands.run, args=(command, [*map(str, arguments)], environ, log, waiting), daemon=True
     )
     process.start()

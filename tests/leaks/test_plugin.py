@@ -15,20 +15,21 @@ from tests.postgres import binaries, running_postgres
 CARD = "4970 1000 0000 0006"
 
 
-def run(folder, test):
-    """Run tests of one line, in two processes."""
+def run(folder, test, *, processes=0):
+    """Run tests of one line, in so many processes beside the one that leads them."""
     (folder / "conftest.py").write_text("from tests.leaks.plugin import pytest_sessionfinish\n")
     for name in ("one", "two"):
         (folder / f"test_{name}.py").write_text(f"def test_{name}(tmp_path):\n    {test}\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", f"--basetemp={folder}/left"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "pytest", "-p", "xdist", "-n", str(processes), f"--basetemp={folder}/left"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 def test_what_any_process_of_a_run_left_fails_it_and_is_told_once(tmp_path):
-    ended = run(tmp_path, f"(tmp_path / 'portal.log').write_text('carte={CARD}')")
+    ended = run(tmp_path, f"(tmp_path / 'portal.log').write_text('carte={CARD}')", processes=2)
 
     assert ended.returncode == 1, ended.stdout
     assert ended.stdout.count("what this run leaks") == 1

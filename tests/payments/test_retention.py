@@ -1,7 +1,6 @@
 """Retention: with ten years gone by, pieces go, and their sums and the chain stay."""
 
 import hashlib
-import multiprocessing
 import signal
 from collections import Counter
 from contextlib import contextmanager
@@ -29,8 +28,8 @@ from sevres_familles.regies.exchange.resources import ImportReport
 from sevres_familles.regies.resources import Invoice
 from tests import factories
 from tests.conftest import make_app, portal_stored
+from tests.forking import forking
 from tests.identity.helpers import give_password, give_printed_password
-from tests.payments import dying
 from tests.payments.dying import purge_at
 from tests.payments.journal_making import journal
 from tests.payments.making import AT, evidence, opened
@@ -38,9 +37,6 @@ from tests.regies.exchange import making as exchange
 
 TEN_YEARS_LATER = datetime(2037, 1, 2, 4, tzinfo=UTC)
 LOST = "P-7KQ4M2XDN"
-
-spawning = multiprocessing.get_context("forkserver")
-spawning.set_forkserver_preload([dying.__name__])
 
 
 @pytest.fixture
@@ -548,7 +544,7 @@ def test_killed_at_any_commit_the_proofs_are_of_what_was_purged_and_the_next_pur
 
     def purge_until(commits, seconds):
         moment = TEN_YEARS_LATER + timedelta(seconds=seconds)
-        process = spawning.Process(target=purge_at, args=(ini, moment, commits), kwargs={"after": after})
+        process = forking.Process(target=purge_at, args=(ini, moment, commits), kwargs={"after": after})
         process.start()
         process.join()
         return process.exitcode

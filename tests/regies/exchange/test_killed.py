@@ -1,6 +1,5 @@
 """An import that is killed shows nothing, whenever that was, and the next run takes its remains away."""
 
-import multiprocessing
 import signal
 from contextlib import contextmanager
 from itertools import count
@@ -10,13 +9,11 @@ import ZODB
 
 from sevres_familles.payments.checking import verify_portal
 from sevres_familles.web.storage import resolve_embedded
+from tests.forking import forking
 from tests.regies.exchange import dying
 from tests.regies.exchange.making import KINDS, balance, family, invoice, line, sheet
 
 CODES = [str(each) for each in range(1, 13)]
-
-spawning = multiprocessing.get_context("forkserver")
-spawning.set_forkserver_preload(["tests.regies.exchange.dying"])
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ def write(folder, name, rows):
 
 
 def take(ini, files, commits=0, *, after=False):
-    process = spawning.Process(target=dying.take, args=(ini, files, commits), kwargs={"after": after})
+    process = forking.Process(target=dying.take, args=(ini, files, commits), kwargs={"after": after})
     process.start()
     process.join()
     return process.exitcode
