@@ -6,12 +6,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 _SCRIPT: str = Axe().axe_script
-_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+ALL = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 #: What depends on width and light, and is looked at again where these change.
 BY_SIGHT = ("color-contrast", "target-size")
 
 
-def violations(page: Page, only: Sequence[str] = _TAGS) -> list[str]:
+def violations(page: Page, only: Sequence[str] = ALL) -> list[str]:
     """List what is wrong, one line an element: the rule, where, and why.  A clean page gives an empty list.
 
     :param only: tags or names of rules.

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.journeys.browsing import browsing
+from tests.journeys.axe import ALL, BY_SIGHT, violations
+from tests.journeys.browsing import DESK, NARROW, PHONE, browsing, overflow
 from tests.sandbox.running import Bank, Mailbox
 from tests.sandbox.shop import ACCEPTED, CHALLENGED, REFUSED, STRANDED, VERIFIED, Shop, opened, paid
 from tests.sandbox.test_mailbox import mail, send
@@ -94,10 +94,8 @@ def test_sends_a_notification_again_from_the_merchant_s_page(window: Page, bank:
     assert len(shop.heard) == 2
 
 
-@pytest.mark.parametrize("width", [1280, 375, 320])
-def test_is_open_to_everyone(context: BrowserContext, bank: Bank, mailbox: Mailbox, shop: Shop, width: int):
+def test_is_open_to_everyone(context: BrowserContext, bank: Bank, mailbox: Mailbox, shop: Shop):
     window = context.new_page()
-    window.set_viewport_size({"width": width, "height": 800})
     faulty = opened(bank, shop.form())
     captured = shop.form()
     paid(bank, captured, ACCEPTED)
@@ -128,11 +126,13 @@ def test_is_open_to_everyone(context: BrowserContext, bank: Bank, mailbox: Mailb
 
 
 def faults_of(window: Page, address: str | None = None) -> list[str]:
-    """What axe finds on a page, and whether it must be moved sideways."""
+    """What axe finds on a page, and whether it must be moved sideways, at each width."""
     if address:
         window.goto(address)
-    found = Axe().run(window, options={"rules": {"target-size": {"enabled": True}}})
-    faults = [violation["id"] for violation in found.response["violations"]]
-    if window.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-        faults.append("scrolls sideways")
+    faults = []
+    for size, rules in ((DESK, ALL), (PHONE, BY_SIGHT), (NARROW, BY_SIGHT)):
+        window.set_viewport_size(size)
+        faults += violations(window, rules)
+        if overflow(window) > 0:
+            faults.append(f"scrolls sideways at {size['width']} pixels")
     return faults
