@@ -4,8 +4,10 @@ The fork server (`tests.forking`) imports this module once, and with it what eve
 a command by its entry point, as its script does.
 """
 
+import importlib
 import multiprocessing
 import os
+import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -14,9 +16,11 @@ from pathlib import Path
 
 import pyramid.scripts.pserve  # noqa: F401 - imported before the fork, for speed alone
 
-import sevres_familles.notifications.scripts
-import sevres_familles.payments.views.payment
-import sevres_familles.regies.exchange.command  # noqa: F401
+import sevres_familles
+
+# Commands, and all views, which an application would import one by one when it is made.
+for _each in pkgutil.walk_packages(sevres_familles.__path__, "sevres_familles."):
+    importlib.import_module(_each.name)
 
 
 def run(command: str, arguments: Sequence[str], environ: Mapping[str, str], log: Path, gate: Connection) -> None:
