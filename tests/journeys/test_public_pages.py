@@ -38,7 +38,7 @@ def site(app) -> Iterator[str]:
 
 
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, site):
-    """By every rule at a desk; by those that width and light decide on a telephone, in a narrow window and by night."""
+    """By every rule on a desk and a telephone; by those that width and light decide in a narrow window and by night."""
     with chromium.new_context(reduced_motion="reduce") as context:
         page = context.new_page()
         for path in PATHS:
@@ -46,7 +46,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, site):
             for size, scheme, rules in (
                 (DESK, "light", ALL),
                 (DESK, "dark", BY_SIGHT),
-                (PHONE, "light", BY_SIGHT),
+                (PHONE, "light", ALL),
                 (NARROW, "light", BY_SIGHT),
             ):
                 page.set_viewport_size(size)

@@ -130,7 +130,7 @@ def faults_of(window: Page, address: str | None = None) -> list[str]:
     if address:
         window.goto(address)
     faults = []
-    for size, rules in ((DESK, ALL), (PHONE, BY_SIGHT), (NARROW, BY_SIGHT)):
+    for size, rules in ((DESK, ALL), (PHONE, ALL), (NARROW, BY_SIGHT)):
         window.set_viewport_size(size)
         faults += violations(window, rules)
         if overflow(window) > 0:
