@@ -39,12 +39,13 @@ def seal(oid: bytes, pickle: bytes) -> bytes:
     return content + _hash(content)
 
 
-def unseal(record: bytes) -> tuple[bytes, bytes]:
+def unseal(record: object) -> tuple[bytes, bytes]:
     """Give the oid and the pickle of a stored record.
 
-    :raises DamagedRecord: when it is not what was written.
+    :raises DamagedRecord: when it is not what was written; a damaged row may even give no bytes: nothing, or a number.
     """
-    record = bytes(record)  # psycopg2 gives a memoryview, which equals no bytes
+    # psycopg2 gives a memoryview, which equals no bytes.
+    record = bytes(record) if isinstance(record, (bytes, memoryview)) else b""
     content = record[:-_HASH]
     if len(record) < _OID + _HASH or _hash(content) != record[-_HASH:]:
         raise DamagedRecord("a stored record is damaged, or was never sealed")

@@ -55,7 +55,7 @@ def test_every_flipped_bit_of_a_record_is_refused():
             unseal(bytes(damaged))
 
 
-@pytest.mark.parametrize("record", [b"", b"short", b"a pickle that nobody sealed, of some length"])
+@pytest.mark.parametrize("record", [b"", b"short", b"a pickle that nobody sealed, of some length", None, 7, "text"])
 def test_a_record_without_a_seal_is_refused(record):
     with pytest.raises(DamagedRecord, match="never sealed"):
         unseal(record)
